@@ -1,0 +1,1 @@
+"""The join proxy: relays strangers to the registrar and knows nothing about them."""

@@ -1,0 +1,1 @@
+"""The MASA: vouches for the devices of a manufacturer."""

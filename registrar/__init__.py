@@ -1,0 +1,1 @@
+"""The registrar: admits devices for a domain and enrols them."""

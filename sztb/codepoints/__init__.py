@@ -1,0 +1,1 @@
+"""Registered numbers and names, one registry per module, each value with its source; no logic."""
