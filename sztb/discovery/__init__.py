@@ -1,0 +1,1 @@
+"""Discovery messages and the choice among offers."""

@@ -1,0 +1,1 @@
+"""How bytes travel: DTLS, TLS, CoAPS, HTTPS, memory."""
