@@ -21,6 +21,7 @@ from .records import (
     Admission,
     Begun,
     CaCertificates,
+    CertificateStatus,
     DeviceRecord,
     DeviceState,
     EnrollRequest,
@@ -157,6 +158,9 @@ class AdmissionPolicy(Protocol):
         """Decide on one device; `record` is None when it was never seen or listed."""
 
 
+AlongWith = Callable[[Transaction, x509.Certificate], None]
+
+
 class CertificationAuthority(Protocol):
     """A CA back end: the built-in domain CA, or another one behind its protocol (est.md 13)."""
 
@@ -166,16 +170,26 @@ class CertificationAuthority(Protocol):
     async def csr_attrs(self, client: x509.Certificate) -> bytes | None:
         """Return DER CsrAttrs for this client, None when there is nothing to say."""
 
-    async def enroll(self, request: EnrollRequest, now: Instant) -> Issued | Pending | Rejected:
-        """Issue a certificate for the CSR's key. Raises Unavailable when the CA is down."""
+    async def enroll(
+        self, request: EnrollRequest, now: Instant, together: AlongWith
+    ) -> Issued | Pending | Rejected:
+        """Issue a certificate for the CSR's key.
+
+        `together` runs in the transaction that stores the certificate, so that the certificate
+        and the device's new state are durable together; not for Pending and Rejected. A back
+        end without a table in our store runs it in a `Store.write` of its own after success.
+
+        Raises:
+            Unavailable: the CA or the store cannot do it now.
+        """
 
     async def generate_key(
-        self, request: EnrollRequest, now: Instant
+        self, request: EnrollRequest, now: Instant, together: AlongWith
     ) -> GeneratedKey | Pending | Rejected:
-        """Make a key pair and a certificate for it (est.md 10)."""
+        """Make a key pair and a certificate for it (est.md 10); `together` as for `enroll`."""
 
-    async def is_revoked(self, certificate: x509.Certificate) -> bool:
-        """True when this CA issued the certificate and revoked it, or does not know it."""
+    async def lookup(self, certificate: x509.Certificate) -> CertificateStatus | None:
+        """Return whose certificate this is and whether it is revoked; None: not issued here."""
 
     async def revoke(self, certificate_number: int, reason: x509.ReasonFlags, now: Instant) -> bool:
         """Revoke; False when the number is unknown or was revoked before."""

@@ -280,3 +280,16 @@ class GeneratedKey:
 
     private_key: bytes
     certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStatus:
+    """What the CA knows about a certificate it issued.
+
+    Attributes:
+        device: to whom.
+        revoked: no longer good.
+    """
+
+    device: DeviceRef
+    revoked: bool
