@@ -41,6 +41,12 @@ class Refusal(Enum):
     REFUSED_BY_POLICY = auto()
     AUDIT_LOG = auto()
     FORMAT_UNAVAILABLE = auto()
+    # what the MASA said, told on by the registrar (cbrski D26)
+    MASA_FORBIDDEN = auto()
+    MASA_NOT_FOUND = auto()
+    MASA_NOT_ACCEPTABLE = auto()
+    MASA_UNSUPPORTED = auto()
+    MASA_FAILED = auto()  # it cannot be trusted or understood: an operator has to look
     # registrar voucher-request at the MASA
     RVR_SIGNATURE = auto()
     RVR_SIGNER = auto()
@@ -59,6 +65,8 @@ class Refusal(Enum):
     PIN_MISMATCH = auto()
     NONCE_AND_EXPIRY = auto()
     # EST
+    CLIENT_CERTIFICATE = auto()  # presented, and not acceptable for EST
+    POP_LINK = auto()
     CSR = auto()
     CSR_SIGNATURE = auto()
     CSR_KEY = auto()
@@ -70,6 +78,8 @@ class Refusal(Enum):
     NOT_FOUND = auto()
     METHOD = auto()
     TOO_LARGE = auto()
+    BLOCK_MISSING = auto()
+    PROXYING = auto()
 
 
 class SztbError(Exception):
@@ -161,6 +171,13 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.REFUSED_BY_POLICY: Reply(*_NOT_ACCEPTABLE, "device refused"),
     Refusal.AUDIT_LOG: Reply(*_NOT_ACCEPTABLE, "device history not accepted"),
     Refusal.FORMAT_UNAVAILABLE: Reply(*_NOT_ACCEPTABLE, "voucher format not available"),
+    Refusal.MASA_FORBIDDEN: Reply(*_FORBIDDEN, "refused by the MASA"),
+    Refusal.MASA_NOT_FOUND: Reply(*_NOT_FOUND, "device not known to the MASA"),
+    Refusal.MASA_NOT_ACCEPTABLE: Reply(*_NOT_ACCEPTABLE, "MASA has no acceptable voucher"),
+    Refusal.MASA_UNSUPPORTED: Reply(
+        Code.UNSUPPORTED_CONTENT_FORMAT, 415, "MASA does not understand the request"
+    ),
+    Refusal.MASA_FAILED: Reply(Code.BAD_GATEWAY, 502, "MASA cannot be used"),
     Refusal.RVR_SIGNATURE: Reply(*_FORBIDDEN, "voucher-request signature does not verify"),
     Refusal.RVR_SIGNER: Reply(*_FORBIDDEN, "signer is not a registrar (cmcRA)"),
     Refusal.IDEVID_ISSUER: Reply(*_NOT_FOUND, "idevid-issuer missing or not ours"),
@@ -176,6 +193,8 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.NO_PIN: Reply(*_FORBIDDEN, "no pin"),
     Refusal.PIN_MISMATCH: Reply(*_FORBIDDEN, "pin does not match"),
     Refusal.NONCE_AND_EXPIRY: Reply(*_BAD, "nonce and expires-on together"),
+    Refusal.CLIENT_CERTIFICATE: Reply(*_UNAUTHORIZED, "client certificate not accepted"),
+    Refusal.POP_LINK: Reply(*_BAD, "challengePassword does not match this connection"),
     Refusal.CSR: Reply(*_BAD, "certification request not accepted"),
     Refusal.CSR_SIGNATURE: Reply(*_BAD, "certification request signature does not verify"),
     Refusal.CSR_KEY: Reply(*_BAD, "key type or size not accepted"),
@@ -186,4 +205,8 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.NOT_FOUND: Reply(*_NOT_FOUND, "no such resource"),
     Refusal.METHOD: Reply(Code.METHOD_NOT_ALLOWED, 405, "method not allowed"),
     Refusal.TOO_LARGE: Reply(Code.REQUEST_ENTITY_TOO_LARGE, 413, "too large"),
+    Refusal.BLOCK_MISSING: Reply(  # RFC 7959 2.9.2
+        Code.REQUEST_ENTITY_INCOMPLETE, 400, "blocks missing or out of order"
+    ),
+    Refusal.PROXYING: Reply(Code.PROXYING_NOT_SUPPORTED, 404, "not a proxy"),  # RFC 7252 5.10.2
 }
