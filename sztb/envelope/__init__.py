@@ -1,0 +1,1 @@
+"""Signed envelopes around voucher data; the received bytes are always kept."""

@@ -1,0 +1,1 @@
+"""Durable state on SQL: one unit-of-work interface, hash-chained tables, migrations."""

@@ -1,0 +1,1 @@
+"""The voucher and voucher-request: one leaf table, one model, several codings."""
