@@ -1,0 +1,191 @@
+"""The device table (`registrar.interfaces.Devices`)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from typing_extensions import override
+
+from sztb.errors import Misuse, Unavailable
+from sztb.pki.idevid import DeviceRef
+
+from ..interfaces import Devices
+from ..records import DeviceRecord, DeviceState, Instant, Standing
+from .schema import devices, listed_devices
+from .times import from_ms, to_ms
+
+_KEY = (
+    devices.c.idevid_issuer == bindparam("key_issuer"),
+    devices.c.serial_number == bindparam("key_serial"),
+)
+_GET = sa.select(devices).where(*_KEY)
+_GET_LOCKED = _GET.with_for_update()  # without effect on SQLite, where a writer is alone anyway
+_INSERT = sa.insert(devices)
+_VALUES: dict[str, sa.BindParameter[object]] = {
+    column.name: bindparam(column.name) for column in devices.c if not column.primary_key
+}
+_UPDATE = (
+    sa.update(devices)
+    .where(
+        *_KEY,
+        devices.c.state == bindparam("from_state"),
+        devices.c.standing == bindparam("from_standing"),
+    )
+    .values(_VALUES)
+)
+_LISTED_KEY = (
+    listed_devices.c.manufacturer == bindparam("maker"),
+    listed_devices.c.serial_number == bindparam("key_serial"),
+)
+_GET_LISTED = sa.select(listed_devices).where(*_LISTED_KEY)
+_LIST = sa.insert(listed_devices)
+_UNLIST = sa.delete(listed_devices).where(*_LISTED_KEY)
+
+
+class SqlDevices(Devices):
+    """Rows read here are remembered: `save` writes only what nobody changed since."""
+
+    def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
+        self._connection = connection
+        self._get = _GET_LOCKED if writing else _GET
+        self._read: dict[DeviceRef, DeviceRecord | None] = {}
+        self._listed: set[DeviceRef] = set()
+
+    @override
+    def get(self, ref: DeviceRef, manufacturer: str | None = None) -> DeviceRecord | None:
+        row = self._connection.execute(self._get, _key(ref)).one_or_none()
+        record = None if row is None else _record(row)
+        self._read[ref] = record
+        if record is None and manufacturer is not None:
+            return self._listed_record(ref, manufacturer)
+        return record
+
+    def _listed_record(self, ref: DeviceRef, manufacturer: str) -> DeviceRecord | None:
+        key = {"maker": manufacturer, "key_serial": ref.serial_number}
+        row = self._connection.execute(_GET_LISTED, key).one_or_none()
+        if row is None:
+            return None
+        self._listed.add(ref)
+        listed = from_ms(row.listed)
+        return DeviceRecord(ref, manufacturer, listed, listed, Standing.LISTED, reason=row.note)
+
+    @override
+    def save(self, record: DeviceRecord) -> None:
+        if record.ref not in self._read:
+            raise Misuse("a device is read in the transaction that saves it")
+        before = self._read[record.ref]
+        if before is None:
+            self._connection.execute(_INSERT, _row(record))
+        else:
+            self._replace(record, before)
+        self._read[record.ref] = record
+        if record.ref in self._listed:
+            self._listed.remove(record.ref)
+            self.unlist(record.manufacturer, record.ref.serial_number)
+
+    def _replace(self, record: DeviceRecord, before: DeviceRecord) -> None:
+        values = _row(record) | _key(record.ref)
+        values |= {"from_state": before.state.value, "from_standing": before.standing.value}
+        if self._connection.execute(_UPDATE, values).rowcount != 1:
+            raise Unavailable(f"{record.ref} was changed by somebody else", retry_after=1)
+
+    @override
+    def find(
+        self,
+        *,
+        serial_number: str | None = None,
+        state: DeviceState | None = None,
+        standing: Standing | None = None,
+        limit: int = 1000,
+    ) -> Sequence[DeviceRecord]:
+        query = sa.select(devices).order_by(devices.c.updated.desc()).limit(limit)
+        wanted = {"serial_number": serial_number, "state": state, "standing": standing}
+        for column, value in wanted.items():
+            if value is not None:
+                query = query.where(devices.c[column] == value)
+        return [_record(row) for row in self._connection.execute(query)]
+
+    def list_ahead(self, manufacturer: str, serial_number: str, now: Instant, note: str) -> bool:
+        """Put a serial number on the list; a device seen before gets its standing changed.
+
+        Returns:
+            False when it was listed already.
+        """
+        known = self.find(serial_number=serial_number)
+        seen = [record for record in known if record.manufacturer == manufacturer]
+        if seen:
+            changed = [self._list_seen(record.ref, now, note) for record in seen]
+            return any(changed)
+        key = {"maker": manufacturer, "key_serial": serial_number}
+        if self._connection.execute(_GET_LISTED, key).one_or_none() is not None:
+            return False
+        row = {
+            "manufacturer": manufacturer,
+            "serial_number": serial_number,
+            "listed": to_ms(now),
+            "note": note,
+        }
+        self._connection.execute(_LIST, row)
+        return True
+
+    def _list_seen(self, ref: DeviceRef, now: Instant, note: str) -> bool:
+        record = self.get(ref)
+        if record is None or record.standing in {Standing.LISTED, Standing.APPROVED}:
+            return False
+        self.save(replace(record, standing=Standing.LISTED, updated=now, reason=note))
+        return True
+
+    def unlist(self, manufacturer: str, serial_number: str) -> bool:
+        """Take a serial number off the list of devices never seen; False: it was not on it."""
+        key = {"maker": manufacturer, "key_serial": serial_number}
+        return self._connection.execute(_UNLIST, key).rowcount == 1
+
+    def listed(self, limit: int = 1000) -> Sequence[tuple[str, str, Instant, str]]:
+        """Return (manufacturer, serial number, since, note) of listed devices never seen."""
+        query = sa.select(listed_devices).order_by(listed_devices.c.listed.desc()).limit(limit)
+        return [
+            (row.manufacturer, row.serial_number, from_ms(row.listed), row.note)
+            for row in self._connection.execute(query)
+        ]
+
+
+def _key(ref: DeviceRef) -> dict[str, object]:
+    return {"key_issuer": ref.idevid_issuer, "key_serial": ref.serial_number}
+
+
+def _row(record: DeviceRecord) -> dict[str, object]:
+    return {
+        "idevid_issuer": record.ref.idevid_issuer,
+        "serial_number": record.ref.serial_number,
+        "manufacturer": record.manufacturer,
+        "first_seen": to_ms(record.first_seen),
+        "updated": to_ms(record.updated),
+        "standing": record.standing.value,
+        "state": record.state.value,
+        "reason": record.reason,
+        "idevid": record.idevid,
+        "pvr_sha256": record.pvr_sha256,
+        "rvr": record.rvr,
+        "rvr_media_type": record.rvr_media_type,
+        "masa_url": record.masa_url,
+        "ldevid_sha256": record.ldevid_sha256,
+    }
+
+
+def _record(row: sa.Row[tuple[object, ...]]) -> DeviceRecord:
+    return DeviceRecord(
+        ref=DeviceRef(row.idevid_issuer, row.serial_number),
+        manufacturer=row.manufacturer,
+        first_seen=from_ms(row.first_seen),
+        updated=from_ms(row.updated),
+        standing=Standing(row.standing),
+        state=DeviceState(row.state),
+        reason=row.reason,
+        idevid=row.idevid,
+        pvr_sha256=row.pvr_sha256,
+        rvr=row.rvr,
+        rvr_media_type=row.rvr_media_type,
+        masa_url=row.masa_url,
+        ldevid_sha256=row.ldevid_sha256,
+    )

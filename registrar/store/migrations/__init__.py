@@ -1,0 +1,1 @@
+"""Migrations of the registrar's schema, run by Alembic."""
