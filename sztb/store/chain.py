@@ -6,9 +6,12 @@ chain is kept in `chain_heads`, so that a cut tail shows too and so that two wri
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 
 GENESIS = bytes(32)
 
@@ -59,26 +62,46 @@ def append(connection: sa.Connection, table: sa.Table, fields: dict[str, Any]) -
         table: made by `chained_table`.
         fields: values for every column the table was defined with; str, int, bool, bytes, None.
     """
-    heads = chain_heads(table.metadata)
-    head = connection.execute(
-        sa.select(heads.c.length, heads.c.digest)
-        .where(heads.c.name == table.name)
-        .with_for_update()
-    ).one_or_none()
+    statements = _statements(table)
+    key = {"chain": table.name}
+    head = connection.execute(statements.head, key).one_or_none()
     length, previous = (0, GENESIS) if head is None else (head.length, bytes(head.digest))
     digest = _digest(previous, fields)
     connection.execute(
-        sa.insert(table),
+        statements.insert,
         {**fields, "sequence": length + 1, "previous": previous, "digest": digest},
     )
-    if head is None:
-        connection.execute(sa.insert(heads), {"name": table.name, "length": 1, "digest": digest})
-    else:
-        connection.execute(
-            sa.update(heads).where(heads.c.name == table.name),
-            {"length": length + 1, "digest": digest},
-        )
+    connection.execute(
+        statements.first if head is None else statements.next,
+        key | {"new_length": length + 1, "new_digest": digest},
+    )
     return length + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What `append` executes, built once per table: building costs more than executing."""
+
+    head: sa.Select[tuple[int, bytes]]
+    insert: sa.Insert
+    first: sa.Insert
+    next: sa.Update
+
+
+@lru_cache(maxsize=32)
+def _statements(table: sa.Table) -> _Statements:
+    heads = chain_heads(table.metadata)
+    values: dict[str, sa.BindParameter[Any]] = {
+        "length": bindparam("new_length"),
+        "digest": bindparam("new_digest"),
+    }
+    own = heads.c.name == bindparam("chain")
+    return _Statements(
+        head=sa.select(heads.c.length, heads.c.digest).where(own).with_for_update(),
+        insert=sa.insert(table),
+        first=sa.insert(heads).values({"name": bindparam("chain")} | values),
+        next=sa.update(heads).where(own).values(values),
+    )
 
 
 def verify(connection: sa.Connection, table: sa.Table) -> int:

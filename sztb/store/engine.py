@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 from typing_extensions import override
 
@@ -108,20 +108,23 @@ class _Worker(threading.Thread):
             with connection.begin():
                 for item in batch:
                     self._run_nested(connection, item)
-        except OperationalError:
+        except DBAPIError:  # whoever caused it hears of it alone
             return False
         return True
 
     @staticmethod
     def _run_nested(connection: sa.Connection, item: _Waiting) -> None:
+        # Plain statements: Connection.begin_nested costs four times as much as both of them.
         item.result = item.error = None
+        connection.exec_driver_sql("SAVEPOINT unit")
         try:
-            with connection.begin_nested():
-                item.result = item.unit(connection)
+            item.result = item.unit(connection)
         except OperationalError:
             raise
         except Exception as error:  # noqa: BLE001  # handed to the caller of this unit
             item.error = error
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+        connection.exec_driver_sql("RELEASE SAVEPOINT unit")
 
     @staticmethod
     def _run_alone(connection: sa.Connection, item: _Waiting) -> None:
