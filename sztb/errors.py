@@ -64,6 +64,7 @@ class Refusal(Enum):
     NO_PIN = auto()
     PIN_MISMATCH = auto()
     NONCE_AND_EXPIRY = auto()
+    REVOCATION_UNKNOWN = auto()
     # EST
     CLIENT_CERTIFICATE = auto()  # presented, and not acceptable for EST
     POP_LINK = auto()
@@ -193,6 +194,7 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.NO_PIN: Reply(*_FORBIDDEN, "no pin"),
     Refusal.PIN_MISMATCH: Reply(*_FORBIDDEN, "pin does not match"),
     Refusal.NONCE_AND_EXPIRY: Reply(*_BAD, "nonce and expires-on together"),
+    Refusal.REVOCATION_UNKNOWN: Reply(*_FORBIDDEN, "revocation cannot be checked"),
     Refusal.CLIENT_CERTIFICATE: Reply(*_UNAUTHORIZED, "client certificate not accepted"),
     Refusal.POP_LINK: Reply(*_BAD, "challengePassword does not match this connection"),
     Refusal.CSR: Reply(*_BAD, "certification request not accepted"),
