@@ -1,1 +1,1 @@
-"""BRSKI messages and rules beside the voucher: telemetry, audit log, MASA URL, provisional state."""
+"""BRSKI beside the voucher: telemetry, audit log, MASA URL, provisional state."""

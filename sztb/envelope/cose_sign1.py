@@ -221,15 +221,14 @@ def _algorithm(protected: Headers) -> SignatureAlgorithm:
 
 def _certificates(headers: Headers) -> Iterator[bytes]:
     for label in _CERTIFICATE_LABELS:
-        match headers.get(label, ()):
-            case bytes(certificate):
-                yield certificate
-            case [bytes(), *_] as entries if all(isinstance(entry, bytes) for entry in entries):
-                yield from entries
-            case ():
-                pass
-            case _:
-                raise Malformed("COSE: x5bag is neither bstr nor array of bstr")
+        if label not in headers:
+            continue
+        value = headers[label]
+        entries = value if isinstance(value, list) else [value]
+        certificates = [entry for entry in entries if isinstance(entry, bytes)]
+        if not certificates or len(certificates) != len(entries):  # D1
+            raise Malformed("COSE: x5bag is neither bstr nor array of bstr")
+        yield from certificates
 
 
 def _bag(certificates: Sequence[bytes]) -> bytes | list[bytes]:
