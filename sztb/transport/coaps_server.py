@@ -1,19 +1,21 @@
 """CoAP over DTLS, server side (cbrski.md 5, RFC 7252, RFC 7959): requests in, answers out."""
 
-from __future__ import annotations
+from typing import Self
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sztb.transport.dtls import Limits
-    from sztb.transport.exchange import Handler
-    from sztb.transport.tls.config import ServerTls
+from sztb.transport.association import Address, Limits
+from sztb.transport.coap.limits import ResponderLimits, TransferLimits
+from sztb.transport.coap.service import CoapService
+from sztb.transport.dtls import DtlsServer
+from sztb.transport.exchange import Handler
+from sztb.transport.tls.config import ServerTls
 
 
 class CoapsServer:
-    """One UDP address and port on which all resources live (R-04)."""
+    """One UDP address and port on which all resources live (R-04). Made by `bind`."""
 
-    address: tuple[str, int]
+    def __init__(self, dtls: DtlsServer, service: CoapService) -> None:
+        self._dtls = dtls
+        self._service = service
 
     @classmethod
     async def bind(
@@ -25,10 +27,28 @@ class CoapsServer:
         *,
         limits: Limits | None = None,
         max_body: int = 16384,
-    ) -> CoapsServer:
-        """Listen; ``port`` 0 takes a free one, see `address`."""
-        raise NotImplementedError
+    ) -> Self:
+        """Listen and serve.
+
+        Args:
+            host: address to listen on.
+            port: UDP port; 0 takes a free one, see `address`.
+            tls: what the server shows.
+            handler: answers requests; what it raises of `sztb.errors` becomes the answer.
+            limits: bounds for handshakes and associations.
+            max_body: bytes of a request body; a longer one is answered 4.13.
+        """
+        transfers = TransferLimits(max_body=max_body)
+        service = CoapService(handler, tls.identity.chain, ResponderLimits(transfers))
+        dtls = await DtlsServer.bind(host, port, tls, service, limits=limits or Limits())
+        return cls(dtls, service)
+
+    @property
+    def address(self) -> Address:
+        """The socket address that requests come to."""
+        return self._dtls.address
 
     async def close(self, grace: float = 10.0) -> None:
-        """Stop accepting, let running handlers finish for ``grace`` seconds, close_notify."""
-        raise NotImplementedError
+        """Answer new requests 5.03, give the others ``grace`` seconds, say close_notify."""
+        await self._service.drain(grace)
+        await self._dtls.close()

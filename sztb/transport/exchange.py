@@ -11,10 +11,6 @@ from sztb.codepoints.coap import Code
 from sztb.errors import REPLY, Malformed, Refusal, Refused, Unavailable
 
 
-class LinkFailed(Unavailable):
-    """The secured connection to the peer could not be made, or broke."""
-
-
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The authenticated other end of a secured connection.
