@@ -170,6 +170,12 @@ class Candidates:
             return start
         return max(start, max(each.progress for each in running) + self.rules.stall)
 
+    @property
+    def all_failed(self) -> bool:
+        """True when there are candidates, all were tried, and none is under way."""
+        usable = self._usable()
+        return bool(usable) and all(each.failures and each.started is None for each in usable)
+
     def _active(self, endpoint: Endpoint) -> _Candidate | None:
         candidate = self._known.get(endpoint)
         return candidate if candidate is not None and candidate.started is not None else None
