@@ -37,6 +37,7 @@ class Code(IntEnum):
     BAD_GATEWAY = 0xA2
     SERVICE_UNAVAILABLE = 0xA3
     GATEWAY_TIMEOUT = 0xA4
+    PROXYING_NOT_SUPPORTED = 0xA5
 
     @property
     def dotted(self) -> str:
@@ -64,10 +65,15 @@ class Option(IntEnum):
     BLOCK2 = 23
     BLOCK1 = 27
     SIZE2 = 28
+    PROXY_URI = 35
+    PROXY_SCHEME = 39
     SIZE1 = 60
 
 
 DEFAULT_MAX_AGE = 60  # seconds, RFC 7252 5.10.5
+ACK_TIMEOUT = 2.0  # seconds, RFC 7252 4.8
+ACK_RANDOM_FACTOR = 1.5  # RFC 7252 4.8
+MAX_RETRANSMIT = 4  # RFC 7252 4.8
 DEFAULT_LEISURE = 5.0  # seconds, RFC 7252 4.8
 NON_LIFETIME = 145.0  # seconds, RFC 7252 4.8.2
 EXCHANGE_LIFETIME = 247.0  # seconds, RFC 7252 4.8.2
