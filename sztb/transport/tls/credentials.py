@@ -1,0 +1,140 @@
+"""An identity as GnuTLS holds it: parsed once per endpoint, shared by all its sessions."""
+
+import logging
+from types import TracebackType
+from typing import Any
+
+from sztb.errors import Misuse
+from sztb.pki.keys import FileKey, SignatureAlgorithm, Signer, spki_der
+from sztb.transport.tls import gnutls
+from sztb.transport.tls.config import TlsIdentity
+from sztb.transport.tls.gnutls import datum, ffi, lib
+
+_log = logging.getLogger(__name__)
+
+# What a key of ours can sign, as GnuTLS names it; the first is preferred. A P-384 key does not
+# sign with SHA-256 here, though TLS 1.2 would allow it: a Signer has one algorithm.
+_ALGORITHMS: dict[SignatureAlgorithm, tuple[int, tuple[int, ...], int]] = {
+    SignatureAlgorithm.ES256: (
+        gnutls.PK_ECDSA,
+        (gnutls.SIGN_ECDSA_SHA256, gnutls.SIGN_ECDSA_SECP256R1_SHA256),
+        256,
+    ),
+    SignatureAlgorithm.ES384: (
+        gnutls.PK_ECDSA,
+        (gnutls.SIGN_ECDSA_SHA384, gnutls.SIGN_ECDSA_SECP384R1_SHA384),
+        384,
+    ),
+    SignatureAlgorithm.EDDSA: (gnutls.PK_ED25519, (gnutls.SIGN_EDDSA_ED25519,), 256),
+}
+
+
+class Credentials:
+    """One `gnutls_certificate_credentials_t`; freed with the last engine that uses it.
+
+    Attributes:
+        pointer: for `gnutls_credentials_set`.
+    """
+
+    def __init__(self, identity: TlsIdentity | None, *, raw_public_key: bool = False) -> None:
+        """Parse and check an identity.
+
+        Args:
+            identity: what to show; None shows nothing.
+            raw_public_key: can also show the bare key (RFC 7250).
+
+        Raises:
+            Misuse: the chain cannot be parsed or the key does not belong to it.
+        """
+        allocated = ffi.new("gnutls_certificate_credentials_t *")
+        _check(lib.gnutls_certificate_allocate_credentials(allocated))
+        self.pointer: Any = ffi.gc(allocated[0], lib.gnutls_certificate_free_credentials)
+        self._signer_handle: Any = None
+        if identity is None:
+            return
+        self._add(_parse_chain(identity.chain), len(identity.chain), identity.key)
+        if raw_public_key:
+            self._add(_parse_key(spki_der(identity.key.public_key)), 1, identity.key)
+
+    def _add(self, parsed: Any, count: int, signer: Signer) -> None:
+        key = self._import_key(signer)
+        error = lib.gnutls_certificate_set_key(self.pointer, ffi.NULL, 0, parsed, count, key)
+        if error < 0:  # from here on the library owns both, if it took them
+            lib.gnutls_privkey_deinit(key)
+            for index in range(count):
+                lib.gnutls_pcert_deinit(parsed + index)
+        _check(error)
+
+    def _import_key(self, signer: Signer) -> Any:
+        allocated = ffi.new("gnutls_privkey_t *")
+        _check(lib.gnutls_privkey_init(allocated))
+        key = allocated[0]
+        if isinstance(signer, FileKey):
+            der, _copy = datum(signer.pkcs8_der())
+            error = lib.gnutls_privkey_import_x509_raw(key, der, gnutls.FORMAT_DER, ffi.NULL, 0)
+        else:
+            self._signer_handle = self._signer_handle or ffi.new_handle(signer)
+            error = lib.gnutls_privkey_import_ext4(
+                key, self._signer_handle, _sign_data, ffi.NULL, ffi.NULL, ffi.NULL, _key_info, 0
+            )
+        if error < 0:
+            lib.gnutls_privkey_deinit(key)
+        _check(error)
+        return key
+
+
+def _parse_chain(chain: tuple[bytes, ...]) -> Any:
+    parsed = ffi.new("gnutls_pcert_st[]", len(chain))
+    for index, certificate in enumerate(chain):
+        der, _copy = datum(certificate)
+        error = lib.gnutls_pcert_import_x509_raw(parsed + index, der, gnutls.FORMAT_DER, 0)
+        if error < 0:
+            for done in range(index):
+                lib.gnutls_pcert_deinit(parsed + done)
+        _check(error)
+    return parsed
+
+
+def _parse_key(spki: bytes) -> Any:
+    parsed = ffi.new("gnutls_pcert_st[]", 1)
+    der, _copy = datum(spki)
+    _check(
+        lib.gnutls_pcert_import_rawpk_raw(
+            parsed, der, gnutls.FORMAT_DER, gnutls.KEY_DIGITAL_SIGNATURE, 0
+        )
+    )
+    return parsed
+
+
+def _check(error: int) -> None:
+    if error < 0:
+        raise Misuse(f"TLS identity: {gnutls.message(error)}")
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
+    _log.error("the signing key failed", exc_info=(kind, error, trace))
+
+
+@ffi.callback("gnutls_privkey_sign_data_func", error=gnutls.E_PK_SIGN_FAILED, onerror=_report)
+def _sign_data(
+    _key: Any, _algorithm: int, signer: Any, _flags: int, data: Any, signature: Any
+) -> int:
+    made = ffi.from_handle(signer).sign(gnutls.datum_bytes(data))
+    signature.data = lib.gnutls_malloc(len(made))  # the library frees it
+    ffi.memmove(signature.data, made, len(made))
+    signature.size = len(made)
+    return 0
+
+
+@ffi.callback("gnutls_privkey_info_func", error=-1, onerror=_report)
+def _key_info(_key: Any, flags: int, signer: Any) -> int:
+    pk_algorithm, can_sign, bits = _ALGORITHMS[ffi.from_handle(signer).algorithm]
+    if flags & gnutls.INFO_PK_ALGORITHM:
+        return pk_algorithm
+    if flags & gnutls.INFO_SIGN_ALGORITHM:
+        return can_sign[0]
+    if flags & gnutls.INFO_HAVE_SIGN_ALGORITHM:
+        return int((flags >> 20) in can_sign)
+    if flags & gnutls.INFO_PK_ALGORITHM_BITS:
+        return bits
+    return -1

@@ -1,0 +1,65 @@
+"""What DTLS datagrams show without any key (RFC 6347 4.1 and 4.2.2, RFC 9147 4.1)."""
+
+from sztb.codepoints.tls import CONTENT_ALERT, CONTENT_HANDSHAKE, HANDSHAKE_CLIENT_HELLO
+
+_RECORD_HEADER = 13  # type 1, version 2, epoch 2, sequence number 6, length 2
+_RANDOM = slice(27, 59)  # after the record header, the handshake header (12) and the version (2)
+_SHORTEST_HELLO = 60
+_WINDOW = 64
+
+
+def is_dtls(datagram: bytes) -> bool:
+    """Tell DTLS from anything else by the first byte (join-proxy.md 5, RFC 9147 4.1)."""
+    return bool(datagram) and (20 <= datagram[0] <= 26 or 32 <= datagram[0] <= 63)
+
+
+def client_hello_random(datagram: bytes) -> bytes | None:
+    """Return the 32 random bytes of a ClientHello that opens a handshake, or None.
+
+    True only for the first fragment of a ClientHello in epoch 0; nothing else is checked.
+    """
+    if len(datagram) < _SHORTEST_HELLO or datagram[0] != CONTENT_HANDSHAKE:
+        return None
+    if datagram[1] != 0xFE or datagram[3:5] != b"\0\0":  # DTLS, epoch 0
+        return None
+    if datagram[13] != HANDSHAKE_CLIENT_HELLO or datagram[19:22] != b"\0\0\0":
+        return None
+    return datagram[_RANDOM]
+
+
+def is_protected_traffic(datagram: bytes) -> bool:
+    """Whether this is data or an alert under keys: epoch above 0 and not a handshake message."""
+    return (
+        len(datagram) >= _RECORD_HEADER
+        and datagram[0] != CONTENT_HANDSHAKE
+        and datagram[0] >= CONTENT_ALERT
+        and datagram[3:5] != b"\0\0"
+    )
+
+
+def record_number(datagram: bytes) -> int:
+    """Return epoch and sequence number of the first record, as one 64-bit number."""
+    return int.from_bytes(datagram[3:11], "big")
+
+
+class SeenRecords:
+    """Which record numbers came lately: tells a copy made by the network from a forgery."""
+
+    __slots__ = ("_highest", "_seen")
+
+    def __init__(self) -> None:
+        self._highest = 0
+        self._seen = 0
+
+    def add(self, number: int) -> None:
+        """Remember a record that was authentic."""
+        ahead = number - self._highest
+        if ahead > 0:
+            self._seen = (self._seen << ahead | 1) & ((1 << _WINDOW) - 1) if ahead < _WINDOW else 1
+            self._highest = number
+        elif ahead > -_WINDOW:
+            self._seen |= 1 << -ahead
+
+    def __contains__(self, number: int) -> bool:
+        behind = self._highest - number
+        return behind >= _WINDOW or (behind >= 0 and bool(self._seen >> behind & 1))
