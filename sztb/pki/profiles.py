@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from sztb.codepoints import oid
@@ -51,6 +52,21 @@ class Issuer:
 
     certificate: x509.Certificate
     signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """One entry of a CRL (RFC 5280 5.3).
+
+    Attributes:
+        certificate_number: of the revoked certificate.
+        since: revocation date.
+        reason: why.
+    """
+
+    certificate_number: int
+    since: Instant
+    reason: x509.ReasonFlags = x509.ReasonFlags.unspecified
 
 
 def common_name(text: str) -> x509.Name:
@@ -150,19 +166,32 @@ def make_registrar(
 
 def make_ldevid(
     subject: x509.Name,
-    public_key: PublicKey,
+    public_key: PublicKey | rsa.RSAPublicKey,
     issuer: Issuer,
     validity: Validity,
     certificate_number: int,
     alternative_names: x509.SubjectAlternativeName | None = None,
+    usages: Sequence[str] = (oid.CLIENT_AUTH,),
+    crl_url: str | None = None,
 ) -> x509.Certificate:
     """Build a device's operational certificate with the subject it asked for.
 
-    It is good for signing and TLS client authentication, never for acting as a registrar (D28).
+    It is good for signing and, by default, TLS client authentication; a caller never adds cmcRA
+    to the usages, or every device would be a registrar (D28).
+
+    Args:
+        subject: at least one attribute.
+        public_key: the device's new key.
+        issuer: who signs.
+        validity: dates.
+        certificate_number: positive, at most 20 octets.
+        alternative_names: the SubjectAltName, None for none.
+        usages: extended key usages, dotted.
+        crl_url: where the CRL of the issuer is, None leaves the distribution point out.
     """
     return _end_entity(
         subject, public_key, issuer, validity, certificate_number,
-        usages=(oid.CLIENT_AUTH,), alternative_names=alternative_names,
+        usages=usages, alternative_names=alternative_names, crl_url=crl_url,
     )  # fmt: skip
 
 
@@ -201,7 +230,7 @@ def make_tls_server(
 
 def make_crl(
     issuer: Issuer,
-    revoked: Sequence[tuple[int, Instant]],
+    revoked: Sequence[Revoked],
     now: Instant,
     next_update: Instant,
     crl_number: int,
@@ -210,7 +239,7 @@ def make_crl(
 
     Args:
         issuer: the CA.
-        revoked: certificate numbers and when each was revoked.
+        revoked: the entries.
         now: thisUpdate.
         next_update: when the next one is out at the latest.
         crl_number: grows with every CRL of this CA.
@@ -223,15 +252,28 @@ def make_crl(
         .add_extension(_authority_key_identifier(issuer.certificate), critical=False)
         .add_extension(x509.CRLNumber(crl_number), critical=False)
     )
-    for number, since in revoked:
-        entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(since)
-        builder = builder.add_revoked_certificate(entry.build())
+    for entry in revoked:
+        builder = builder.add_revoked_certificate(_crl_entry(entry))
     signer = issuer.signer
     return builder.sign(signer.certificate_key(), certificate_hash(signer.algorithm))
 
 
+def _crl_entry(revoked: Revoked) -> x509.RevokedCertificate:
+    builder = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revoked.certificate_number)
+        .revocation_date(revoked.since)
+    )
+    if revoked.reason is not x509.ReasonFlags.unspecified:  # RFC 5280 5.3.1: then left out
+        builder = builder.add_extension(x509.CRLReason(revoked.reason), critical=False)
+    return builder.build()
+
+
 def _start(
-    subject: x509.Name, public_key: PublicKey, validity: Validity, certificate_number: int
+    subject: x509.Name,
+    public_key: PublicKey | rsa.RSAPublicKey,
+    validity: Validity,
+    certificate_number: int,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -262,7 +304,7 @@ def _under(builder: x509.CertificateBuilder, issuer: Issuer) -> x509.Certificate
 
 def _end_entity(
     subject: x509.Name,
-    public_key: PublicKey,
+    public_key: PublicKey | rsa.RSAPublicKey,
     issuer: Issuer,
     validity: Validity,
     certificate_number: int,
@@ -270,6 +312,7 @@ def _end_entity(
     usages: Sequence[str] = (),
     names: Sequence[str] = (),
     alternative_names: x509.SubjectAlternativeName | None = None,
+    crl_url: str | None = None,
 ) -> x509.Certificate:
     builder = _under(_start(subject, public_key, validity, certificate_number), issuer)
     builder = builder.add_extension(
@@ -282,7 +325,15 @@ def _end_entity(
         alternative_names = x509.SubjectAlternativeName([_general_name(name) for name in names])
     if alternative_names is not None:
         builder = builder.add_extension(alternative_names, critical=False)
+    if crl_url is not None:
+        builder = builder.add_extension(_crl_distribution_point(crl_url), critical=False)
     return _sign(builder, issuer.signer)
+
+
+def _crl_distribution_point(url: str) -> x509.CRLDistributionPoints:
+    """RFC 5280 4.2.1.13."""
+    names = [x509.UniformResourceIdentifier(url)]
+    return x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])
 
 
 def _key_usage(*, ca: bool) -> x509.KeyUsage:
