@@ -15,8 +15,10 @@ from typing import Protocol, TypeVar
 
 from cryptography import x509
 
+from sztb.codepoints.media import Media
 from sztb.pki.idevid import DeviceRef
 
+from .masa_answers import MasaAnswer
 from .records import (
     Admission,
     Begun,
@@ -43,11 +45,21 @@ T = TypeVar("T")
 class Devices(Protocol):
     """The device table inside one transaction."""
 
-    def get(self, ref: DeviceRef) -> DeviceRecord | None:
-        """Return the record, None when unknown; inside `Store.write` the row is locked."""
+    def get(self, ref: DeviceRef, manufacturer: str | None = None) -> DeviceRecord | None:
+        """Return the record, None when unknown; inside `Store.write` the row is locked.
+
+        With the name of the manufacturer a device that was listed by serial number before it
+        was ever seen (its IDevID issuer was open then) is found too: standing LISTED, in no
+        row of its own until `save`.
+        """
 
     def save(self, record: DeviceRecord) -> None:
-        """Insert or replace the row of `record.ref`."""
+        """Insert or replace the row of `record.ref`, which was read in the same transaction.
+
+        Raises:
+            Misuse: `get` was not called for it before.
+            Unavailable: state or standing changed since it was read.
+        """
 
     def find(
         self,
@@ -143,6 +155,20 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what is in hand and close."""
+
+
+class Masas(Protocol):
+    """The MASAs of all manufacturers; see `masa_client.MasaClient` for what is raised."""
+
+    async def request_voucher(
+        self, location: str, manufacturer: Manufacturer, media: Media, rvr: bytes
+    ) -> MasaAnswer:
+        """POST the signed RVR to ``requestvoucher`` at the MASA URL `location`."""
+
+    async def request_audit_log(
+        self, location: str, manufacturer: Manufacturer, media: Media, rvr: bytes
+    ) -> MasaAnswer:
+        """POST the same RVR to ``requestauditlog``."""
 
 
 class AdmissionPolicy(Protocol):

@@ -1,7 +1,7 @@
 """Which manufacturer made the device that presents this chain (R-13, R-37, R-62); no I/O."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cryptography import x509
 
@@ -61,8 +61,7 @@ class ManufacturerDirectory:
         validated = self._validated(presented, now)
         maker = self._by_anchor[certificates.fingerprint(validated[-1])]
         leaf = validated[0]
-        serial_number = idevid.serial_number(leaf, maker.serial_attribute)  # R-17, R-37
-        device = replace(idevid.device_ref(leaf), serial_number=serial_number)
+        device = idevid.device_ref(leaf, maker.serial_attribute)  # R-17, R-37
         return Pledge(leaf, tuple(presented), validated, maker, device)
 
     def _validated(

@@ -1,4 +1,4 @@
-"""What an HTTP answer of a MASA means for the pledge: a decision (D26; cbrski.md 9.2 step 8, 10)."""
+"""What an HTTP answer of a MASA means for the pledge: a decision (D26; cbrski.md 9.2 step 8)."""
 
 from dataclasses import dataclass
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from cryptography import x509
 
 from sztb.codepoints.resources import Operation
+from sztb.daemon.journal import Outcome
 from sztb.errors import Refusal
 from sztb.pki.csr import CertificationRequest
 from sztb.pki.idevid import DeviceRef
@@ -120,7 +121,7 @@ class JournalEntry:
         at: UTC.
         event: kind, for example ``voucher-issued``.
         device: whom it concerns, None where no device is known.
-        outcome: ``ok``, ``refused`` or ``failed``.
+        outcome: how it ended.
         rule: number of the rule that decided, for example ``R-33``; may be empty.
         detail: short text for people; no secrets.
         alert: a human should look at it now.
@@ -129,7 +130,7 @@ class JournalEntry:
     at: Instant
     event: str
     device: DeviceRef | None
-    outcome: str = "ok"
+    outcome: Outcome = "done"
     rule: str = ""
     detail: str = ""
     alert: bool = False

@@ -67,7 +67,6 @@ class Refusal(Enum):
     REVOCATION_UNKNOWN = auto()
     # EST
     CLIENT_CERTIFICATE = auto()  # presented, and not acceptable for EST
-    POP_LINK = auto()
     CSR = auto()
     CSR_SIGNATURE = auto()
     CSR_KEY = auto()
@@ -196,7 +195,6 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.NONCE_AND_EXPIRY: Reply(*_BAD, "nonce and expires-on together"),
     Refusal.REVOCATION_UNKNOWN: Reply(*_FORBIDDEN, "revocation cannot be checked"),
     Refusal.CLIENT_CERTIFICATE: Reply(*_UNAUTHORIZED, "client certificate not accepted"),
-    Refusal.POP_LINK: Reply(*_BAD, "challengePassword does not match this connection"),
     Refusal.CSR: Reply(*_BAD, "certification request not accepted"),
     Refusal.CSR_SIGNATURE: Reply(*_BAD, "certification request signature does not verify"),
     Refusal.CSR_KEY: Reply(*_BAD, "key type or size not accepted"),

@@ -1,0 +1,79 @@
+"""What every procedure works with: one registrar at one site."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sztb.daemon.journal import Journal
+
+from .background import Background
+from .clients import Clients
+from .credentials import Credentials
+from .interfaces import (
+    AdmissionPolicy,
+    CertificationAuthority,
+    Masas,
+    Store,
+    Transaction,
+)
+from .records import Instant, JournalEntry
+from .rules import Rules
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts of a running registrar; immutable, a reload makes a new one.
+
+    Attributes:
+        credentials: the registrar's certificate and key.
+        store: devices, pending requests, manufacturers, journal.
+        ca: the domain CA.
+        masas: the way to the manufacturers.
+        admission: who may onboard.
+        clients: who is on a connection.
+        background: work that goes on after an answer.
+        journal: the log of security events.
+        now: source of the time.
+        rules: what the operator may change.
+    """
+
+    credentials: Credentials
+    store: Store
+    ca: CertificationAuthority
+    masas: Masas
+    admission: AdmissionPolicy
+    clients: Clients
+    background: Background
+    journal: Journal
+    now: Callable[[], Instant]
+    rules: Rules = field(default_factory=Rules)
+
+    async def write(self, work: Callable[[Transaction], T], *entries: JournalEntry) -> T:
+        """Run `work` and add `entries` to the journal in one transaction, then log them.
+
+        Raises:
+            Unavailable: nothing was stored.
+        """
+
+        def unit(tables: Transaction) -> T:
+            result = work(tables)
+            for entry in entries:
+                tables.journal.append(entry)
+            return result
+
+        result = await self.store.write(unit)
+        for entry in entries:
+            self.log(entry)
+        return result
+
+    def log(self, entry: JournalEntry) -> None:
+        """Write a log line."""
+        self.journal.event(
+            entry.event,
+            "alert" if entry.alert else entry.outcome,
+            device=str(entry.device) if entry.device else "",
+            rule=entry.rule,
+            **({"detail": entry.detail} if entry.detail else {}),
+        )
