@@ -112,7 +112,8 @@ class Clients:
             path.build_path(leaf, own[:-1], own[-1:], now=None)
         except Refused:
             return None  # the name alone is ours
-        if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc + self._renewal_grace:
+        since, until = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        if not since <= now or now - self._renewal_grace > until:
             raise Refused(Refusal.CERTIFICATE_DATES, "LDevID not valid now")
         status = await self._ca.lookup(leaf)
         if status is None:
