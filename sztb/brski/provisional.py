@@ -13,7 +13,7 @@ from sztb.codepoints import oid
 from sztb.encoding.rfc3339 import Instant
 from sztb.errors import Refusal, Refused
 from sztb.pki import certificates, keys
-from sztb.pki.path import build_path
+from sztb.pki.path import build_path, is_current
 from sztb.voucher.model import VoucherRequest
 from sztb.voucher.pins import Pin, PinnedCert, PinnedKey, PinnedKeyHash, proximity_leaves
 
@@ -49,7 +49,8 @@ def resolve(
             return _to_pinned_ca(end_entity, others, pinned, now)
         pin = PinnedKey(keys.spki_der(certificates.public_key(pinned)))  # (b)
     resolve_raw_public_key(keys.spki_der(certificates.public_key(end_entity)), pin)  # (b), (c)
-    _check_dates(end_entity, now)
+    if now is not None and not is_current(end_entity, now):  # P-42
+        raise Refused(Refusal.CERTIFICATE_DATES, "registrar certificate")
     return (end_entity,)
 
 
@@ -105,10 +106,3 @@ def _to_pinned_ca(
     if not certificates.has_eku(end_entity, oid.CMC_RA):
         raise Refused(Refusal.CERTIFICATE_PURPOSE, "registrar without cmcRA")
     return path
-
-
-def _check_dates(certificate: x509.Certificate, now: Instant | None) -> None:
-    if now is None:
-        return
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise Refused(Refusal.CERTIFICATE_DATES, "registrar certificate")

@@ -92,7 +92,10 @@ class _Reader:
 
     def head(self) -> tuple[int, int, int | None]:
         """Read an initial byte and its argument; the argument is None for "indefinite"."""
-        initial = self.take(1)[0]
+        if self.position >= len(self.data):
+            raise Malformed("CBOR: truncated")
+        initial = self.data[self.position]
+        self.position += 1
         major, info = initial >> 5, initial & 0x1F
         if info < 24:
             return major, info, info

@@ -28,4 +28,4 @@ def decode_instant(text: str) -> Instant:
 
 def encode_instant(instant: Instant) -> str:
     """Write whole seconds in UTC, for example ``2024-06-01T12:00:00Z`` (D14)."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
