@@ -12,6 +12,7 @@ import msgspec
 from sztb.brski import telemetry
 from sztb.brski.telemetry import VoucherStatus
 from sztb.codepoints.resources import Operation
+from sztb.daemon.journal import Outcome
 from sztb.discovery.offers import Endpoint
 from sztb.errors import Malformed, Refused, SztbError, Unavailable
 from sztb.pki import certificates
@@ -20,7 +21,7 @@ from sztb.voucher.pins import Pin
 from .device import Device
 from .enroll import Enrolled, enroll, report_failure, report_success
 from .identity import Credential
-from .link import ProvenLink, ProvisionalLink
+from .link import ProvenLink, ProvisionalLink, Rejected
 from .progress import Progress
 from .search import Search
 from .state import Registrar, State, StateStore
@@ -107,9 +108,7 @@ async def prove(
     """
     try:
         with timeline.step("handshake"):
-            link = await ProvisionalLink.connect(
-                endpoint, device.factory.tls, device.environment
-            )
+            link = await ProvisionalLink.connect(endpoint, device.factory.tls, device.environment)
         timeline.add("handshake", 0.0, link.bytes_sent, link.bytes_received)
         progress.moved()
         try:
@@ -193,16 +192,15 @@ async def _report(device: Device, store: StateStore, credential: Credential, pro
 def _tell(
     device: Device, record: Record, timeline: Timeline, endpoint: Endpoint, error: SztbError
 ) -> None:
-    refused = isinstance(error, Refused)
+    outcome: Outcome = "refused" if isinstance(error, Refused | Rejected) else "failed"
     serial_number = device.factory.serial_number
     device.journal.event(
         "onboarding-attempt",
-        "refused" if refused else "failed",
+        outcome,
         device=serial_number,
         registrar=endpoint.text,
         detail=str(error),
     )
-    outcome = "refused" if refused else "failed"
     record(timeline.record(serial_number, outcome, endpoint=endpoint.text, reason=str(error)))
 
 

@@ -1,6 +1,7 @@
 """Enrolment over a proven link: first, again, and what is reported of it (cbrski.md 5.7)."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -101,7 +102,7 @@ async def reenroll(
     key = FileKey.generate(device.key_algorithm)
     renewed = operation is Operation.SIMPLEREENROLL
     model = current.certificate if renewed else device.factory.certificate
-    csr = _csr(link, device, key, model.subject, _alternative_names(model) if renewed else None)
+    csr = _csr(link, device, key, model.subject, _alternative_names(model) if renewed else ())
     certificate = await _ask_certificate(link, device, operation, csr, key, progress)
     check_same_device(certificate, device.factory.serial_number)
     try:
@@ -225,15 +226,17 @@ def _csr(
     device: Device,
     key: FileKey,
     subject: x509.Name,
-    names: x509.SubjectAlternativeName | None = None,
+    extensions: Sequence[x509.Extension[x509.ExtensionType]] = (),
 ) -> bytes:
-    binding = link.channel_binding if device.link_identity else None
+    binding = link.channel_binding if device.link_identity else None  # E-23
     challenge = None if binding is None else base64.b64encode(binding).decode()
-    return make_csr(key, subject, challenge, names)
+    return make_csr(key, subject, challenge, extensions)
 
 
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
+def _alternative_names(
+    certificate: x509.Certificate,
+) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    """A renewal asks for the very names of the certificate it replaces (E-26)."""
+    return tuple(
+        each for each in certificate.extensions if each.oid == x509.SubjectAlternativeName.oid
+    )

@@ -13,8 +13,9 @@ from sztb.codepoints.media import Media
 from sztb.codepoints.resources import Operation
 from sztb.discovery.offers import Endpoint
 from sztb.errors import Malformed, Refusal, Refused, SztbError
-from sztb.transport.exchange import Answer, LinkFailed
+from sztb.transport.exchange import Answer
 from sztb.transport.tls.config import TlsIdentity
+from sztb.transport.tls.errors import LinkFailed
 from sztb.voucher.pins import Pin
 
 from .anchors import ExplicitTrustAnchors
@@ -46,7 +47,11 @@ class ProvisionalLink:
     """A connection to somebody who claims to be our registrar."""
 
     def __init__(
-        self, exchange: Exchange, endpoint: Endpoint, identity: TlsIdentity, environment: Environment
+        self,
+        exchange: Exchange,
+        endpoint: Endpoint,
+        identity: TlsIdentity,
+        environment: Environment,
     ) -> None:
         """Use `connect`."""
         self._exchange = exchange

@@ -127,21 +127,24 @@ class Search(Generic[T]):
             NotOnboarded: as `GiveUp` says.
         """
         self._found = None
-        given_up: NotOnboarded | None = None
         async with asyncio.TaskGroup() as group:
-            while self._found is None and given_up is None:
-                self._changed.clear()
-                self._advance(group)
-                given_up = self._has_given_up()
-                if given_up is None:
-                    await self._wait()
+            found = await self._until_decided(group)
             for task in self._running.values():
                 task.cancel()
-        if self._found is None:
-            raise given_up or NotOnboarded("stopped", refused=False)
+        self._running.clear()
+        if found is None:
+            raise self._given_up()
         for asking in self._asking:
             asking.pause()
-        return self._found
+        return found
+
+    async def _until_decided(self, group: asyncio.TaskGroup) -> T | None:
+        while True:
+            self._changed.clear()
+            self._advance(group)
+            if self._found is not None or self._is_over():
+                return self._found
+            await self._wait()
 
     def _advance(self, group: asyncio.TaskGroup) -> None:
         now = self._now()
@@ -160,7 +163,7 @@ class Search(Generic[T]):
     async def _try(self, endpoint: Endpoint) -> None:
         progress = Progress(
             moved=lambda: self._candidates.progressed(endpoint, self._now()),
-            waiting=lambda: self._wait_politely(endpoint),
+            waiting=lambda: self._told_to_wait(endpoint),
         )
         try:
             found = await self._attempt(endpoint, progress)
@@ -180,7 +183,7 @@ class Search(Generic[T]):
         self._errors.pop(endpoint, None)
         self._candidates.proven(endpoint, self._now())
 
-    def _wait_politely(self, endpoint: Endpoint) -> None:
+    def _told_to_wait(self, endpoint: Endpoint) -> None:
         self._candidates.waiting(endpoint, self._now())
         self._changed.set()
 
@@ -197,14 +200,17 @@ class Search(Generic[T]):
         except TimeoutError:
             return
 
-    def _has_given_up(self) -> NotOnboarded | None:
-        elapsed = self._now() - self._began
-        last = next(iter(reversed(self._errors.values())), None)
+    def _is_over(self) -> bool:
+        return self._now() - self._began >= self._give_up.after or self._is_refused()
+
+    def _is_refused(self) -> bool:
+        """True when every registrar there is has refused this device."""
+        collected = self._now() - self._began >= self._give_up.collect
+        tried = self._candidates.all_failed and not self._running
+        refusals = (isinstance(each, Rejected | Refused) for each in self._errors.values())
+        return self._give_up.when_refused and collected and tried and all(refusals)
+
+    def _given_up(self) -> NotOnboarded:
+        last = next(reversed(self._errors.values()), None)
         detail = "no registrar found" if last is None else str(last)
-        if elapsed >= self._give_up.after:
-            return NotOnboarded(f"gave up after {elapsed:.0f} s: {detail}", refused=False)
-        settled = self._give_up.when_refused and elapsed >= self._give_up.collect
-        if settled and not self._running and self._candidates.all_failed:
-            if all(isinstance(each, Rejected | Refused) for each in self._errors.values()):
-                return NotOnboarded(detail, refused=True)
-        return None
+        return NotOnboarded(detail, refused=self._is_refused())

@@ -7,6 +7,7 @@ changes from one state to the next. What a crash left behind is removed at the n
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class DirectoryStore:
 
     def commit(self, credential: Credential, state: State) -> State:
         """See `StateStore`."""
-        name = certificates.fingerprint(credential.certificate).hex()[:16]
+        name = _folder_name(credential)
         _write_credential(self.folder / CREDENTIALS / name, credential)
         sync_folder(self.folder / CREDENTIALS)
         self.update(msgspec.structs.replace(state, credential=name))
@@ -242,6 +243,13 @@ def _read_state(folder: Path) -> State:
     if state.version != VERSION or (name is not None and not name.isalnum()):
         raise Malformed(f"{folder / STATE_FILE}: version {state.version} is not understood")
     return state
+
+
+def _folder_name(credential: Credential) -> str:
+    """A name of its own for every content: a folder in use is never written to."""
+    anchors = credential.anchors
+    parts = (*credential.chain, *anchors.anchors, *anchors.intermediates)
+    return hashlib.sha256(b"".join(map(certificates.fingerprint, parts))).hexdigest()[:16]
 
 
 def _write_credential(folder: Path, credential: Credential) -> None:

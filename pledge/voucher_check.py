@@ -61,9 +61,7 @@ def check_voucher(
     return choose_pin(voucher, sent.proximity)  # (8) P-24, P-39
 
 
-def check_signer(
-    envelope: SignedEnvelope, anchors: VoucherAnchors, now: datetime | None
-) -> None:
+def check_signer(envelope: SignedEnvelope, anchors: VoucherAnchors, now: datetime | None) -> None:
     """Check that a built-in key signed, or a certificate that chains to a built-in one (P-18).
 
     Certificates of the envelope only help to find the path; nothing rests on them alone.

@@ -11,7 +11,8 @@ from sztb.envelope.sealed import Sealed
 from sztb.errors import Refusal, Refused
 from sztb.pki import certificates, idevid
 from sztb.pki.keys import spki_der
-from sztb.transport.exchange import Answer, LinkFailed
+from sztb.transport.exchange import Answer
+from sztb.transport.tls.errors import LinkFailed
 from sztb.voucher.formats import FORMATS, open_voucher_request
 from sztb.voucher.model import Assertion, VoucherRequest
 from sztb.voucher.pins import Kind, ProximityLeaf
@@ -23,12 +24,6 @@ from .progress import Progress
 from .waiting import until_answered
 
 NONCE_LENGTH = 16  # bytes; 8 to 32 are legal (cbrski.md 6.4)
-
-_LEAF_NAMES = {
-    Kind.PUBK_SHA256: "proximity_registrar_pubk_sha256",
-    Kind.PUBK: "proximity_registrar_pubk",
-    Kind.CERT: "proximity_registrar_cert",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +73,15 @@ def make_pvr(
     Returns:
         The request; `raw` is what is sent, and sent again when asked to wait (P-16).
     """
+    kind, value = proximity.kind, proximity.value
     request = VoucherRequest(
         serial_number=factory.serial_number,
         nonce=nonce,
         assertion=Assertion.PROXIMITY,
         created_on=created_on and created_on.replace(microsecond=0),
-        **{_LEAF_NAMES[proximity.kind]: proximity.value},
+        proximity_registrar_pubk_sha256=value if kind is Kind.PUBK_SHA256 else None,
+        proximity_registrar_pubk=value if kind is Kind.PUBK else None,
+        proximity_registrar_cert=value if kind is Kind.CERT else None,
     )
     raw = FORMATS[media.VOUCHER_COSE].seal(request, factory.key)
     return open_voucher_request(media.VOUCHER_COSE, raw)

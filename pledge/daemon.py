@@ -1,0 +1,264 @@
+"""The pledge as a program: onboards when unconfigured, then keeps its credential fresh."""
+
+import asyncio
+import json
+import math
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sztb.daemon.files import read_limited
+from sztb.daemon.journal import Journal
+from sztb.daemon.run import Lifetime
+from sztb.discovery.candidates import Candidates
+from sztb.discovery.offers import Endpoint, Offer, OfferSource
+from sztb.errors import Malformed
+from sztb.pki.keys import SignatureAlgorithm
+from sztb.transport.multicast import link_local_interfaces
+from sztb.transport.tls.config import TlsIdentity
+from sztb.voucher.model import Assertion
+from sztb.voucher.pins import Kind
+
+from .bootstrap import Proof, onboard, prove
+from .device import Device
+from .discovery import COLLECT, MulticastDiscovery
+from .environment import real_environment
+from .hooks import Hooks
+from .identity import Credential, FactoryIdentity, load_factory
+from .interfaces import Environment
+from .link import ProvenLink
+from .policy import Nonceless, PledgePolicy
+from .progress import Progress
+from .search import Closable, GiveUp, NotOnboarded, Search
+from .settings import Settings
+from .state import DirectoryStore
+from .timeline import AttemptRecord, Timeline
+from .upkeep import Upkeep
+
+EXIT_OK, EXIT_NOT_ONBOARDED, EXIT_REFUSED = 0, 3, 4
+RENEWAL_SEARCH = 300.0  # seconds for one search for a registrar of the domain
+MAX_PASSWORD = 1024
+
+T = TypeVar("T", bound=Closable)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line adds to the settings.
+
+    Attributes:
+        once: end when onboarded, or when it is clear that it will not work.
+        give_up_after: seconds; only with ``once``.
+        timeline: file to which one JSON line per attempt is appended.
+    """
+
+    once: bool = False
+    give_up_after: float = math.inf
+    timeline: Path | None = None
+
+
+def make_device(settings: Settings, environment: Environment, journal: Journal) -> Device:
+    """Read the factory data and put the device together.
+
+    Raises:
+        Malformed, Refused, OSError: the factory data cannot be used.
+    """
+    assertions = (each.replace("-", "_").upper() for each in settings.voucher.assertions)
+    return Device(
+        factory=read_factory(settings),
+        policy=PledgePolicy(
+            assertions=frozenset(Assertion[each] for each in assertions),
+            nonceless=Nonceless(settings.voucher.nonceless),
+        ),
+        environment=environment,
+        journal=journal,
+        proximity=Kind(f"-{settings.voucher.proximity}"),
+        key_algorithm=SignatureAlgorithm(settings.enrollment.key),
+        link_identity=settings.enrollment.link_identity,
+    )
+
+
+def read_factory(settings: Settings) -> FactoryIdentity:
+    """Read the factory data, with the key's password where there is one.
+
+    Raises:
+        Malformed, Refused, OSError: the factory data cannot be used.
+    """
+    file = settings.key_password_file
+    password = None if file is None else read_limited(file, MAX_PASSWORD).strip(b"\r\n")
+    return load_factory(settings.factory_dir, password)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read ``[v6]:port``, ``[v6%interface]:port`` or ``v4:port``.
+
+    Raises:
+        Malformed: none of these, or an interface that does not exist.
+    """
+    host, colon, port = text.rpartition(":")
+    host, _, scope = host.removeprefix("[").removesuffix("]").partition("%")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+        ifindex = socket.if_nametoindex(scope) if scope else 0
+    except OSError as error:
+        raise Malformed(f"registrar address '{text}': {error}") from error
+    if not colon or not (port.isascii() and port.isdigit() and 0 < int(port) <= 0xFFFF):
+        raise Malformed(f"registrar address '{text}': write it as [address]:port")
+    return Endpoint(host, int(port), ifindex)
+
+
+async def serve(settings: Settings, options: RunOptions, lifetime: Lifetime) -> int:
+    """Run until stopped; with ``once`` until onboarded. Returns the exit code.
+
+    Raises:
+        StateLocked, Malformed, Refused, OSError: the device cannot start.
+    """
+    journal = Journal("pledge")
+    environment = real_environment(
+        trusted_clock=settings.trusted_clock,
+        max_fragment_length=settings.max_fragment_length,
+        handshake_seconds=settings.handshake_seconds,
+    )
+    device = make_device(settings, environment, journal)
+    store = DirectoryStore.open(settings.state_dir)
+    try:
+        pledge = Pledge(settings, options, device, store)
+        lifetime.ready()
+        return await _until_stopped(pledge.live(lifetime), lifetime.stop)
+    finally:
+        store.close()
+
+
+class Pledge:
+    """One device that runs."""
+
+    def __init__(
+        self, settings: Settings, options: RunOptions, device: Device, store: DirectoryStore
+    ) -> None:
+        """Put together what `live` needs."""
+        self._settings = settings
+        self._options = options
+        self._device = device
+        self._store = store
+        self._hooks = Hooks(settings.hooks, store, device.factory.serial_number, device.journal)
+
+    async def live(self, lifetime: Lifetime) -> int:
+        """Onboard when in factory state and only then (P-01), then keep the credential fresh."""
+        if self._store.state.credential is None:
+            lifetime.status("looking for a registrar")
+            try:
+                await self._onboard()
+            except NotOnboarded as error:
+                await self._hooks.run("failed", str(error))
+                return EXIT_REFUSED if error.refused else EXIT_NOT_ONBOARDED
+            await self._hooks.run("onboarded")
+        if self._options.once:
+            return EXIT_OK
+        lifetime.status("onboarded")
+        await Upkeep(self._device, self._store, self._find_registrar, self._hooks).run(
+            lifetime.stop
+        )
+        return EXIT_OK
+
+    async def _onboard(self) -> None:
+        configured = self._configured()
+        give_up = GiveUp()
+        if self._options.once:
+            collect = 0.0 if configured else COLLECT
+            give_up = GiveUp(self._options.give_up_after, when_refused=True, collect=collect)
+
+        async def attempt(endpoint: Endpoint, progress: Progress) -> Proof:
+            timeline = Timeline(self._device.environment.monotonic)
+            searched = timeline.started - began
+            timeline.add("discovery", searched, *_bytes(discovery))
+            return await prove(self._device, endpoint, progress, self._record, timeline)
+
+        began = self._device.environment.monotonic()
+        search, discovery = self._search(attempt, configured, give_up)
+        try:
+            await onboard(self._device, self._store, search, self._record)
+        finally:
+            _close(discovery)
+
+    async def _find_registrar(self, identity: TlsIdentity, credential: Credential) -> ProvenLink:
+        """Connect to a registrar of the domain: where we were, or whom discovery finds."""
+
+        async def attempt(endpoint: Endpoint, _: Progress) -> ProvenLink:
+            return await ProvenLink.connect(
+                endpoint, identity, credential.anchors, self._device.environment
+            )
+
+        search, discovery = self._search(attempt, self._configured(), GiveUp(RENEWAL_SEARCH))
+        known = self._store.state.registrar
+        if known is not None:
+            search.offer(Offer(known.endpoint, OfferSource.COAP, priority=0))
+        try:
+            return await search.find()
+        finally:
+            _close(discovery)
+
+    def _search(
+        self,
+        attempt: Callable[[Endpoint, Progress], Awaitable[T]],
+        configured: Endpoint | None,
+        give_up: GiveUp,
+    ) -> tuple[Search[T], MulticastDiscovery | None]:
+        environment = self._device.environment
+        search = Search(attempt, Candidates(environment.random), environment, give_up)
+        if configured is not None:
+            search.offer(Offer(configured, OfferSource.CONFIGURED))
+            return search, None
+        discovery = MulticastDiscovery(
+            present=self._interfaces,
+            offer=search.offer,
+            interfaces=search.interfaces,
+            random_bytes=environment.random_bytes,
+        )
+        search.use(discovery)
+        return search, discovery
+
+    def _configured(self) -> Endpoint | None:
+        text = self._settings.discovery.registrar
+        return parse_endpoint(text) if text else None
+
+    def _interfaces(self) -> tuple[int, ...]:
+        present = link_local_interfaces()
+        names = self._settings.discovery.interfaces
+        return tuple(each for each in present if not names or _name(each) in names)
+
+    def _record(self, record: AttemptRecord) -> None:
+        if self._options.timeline is not None:
+            with self._options.timeline.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+
+def _bytes(discovery: MulticastDiscovery | None) -> tuple[int, int]:
+    return (0, 0) if discovery is None else (discovery.bytes_sent, discovery.bytes_received)
+
+
+def _close(discovery: MulticastDiscovery | None) -> None:
+    if discovery is not None:
+        discovery.close()
+
+
+def _name(ifindex: int) -> str:
+    try:
+        return socket.if_indextoname(ifindex)
+    except OSError:
+        return ""
+
+
+async def _until_stopped(work: Awaitable[int], stop: asyncio.Event) -> int:
+    """Await the work; when told to stop, end it and wait until it has cleaned up."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        await asyncio.wait({working})
+    return EXIT_OK if working.cancelled() else working.result()
