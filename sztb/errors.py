@@ -73,6 +73,7 @@ class Refusal(Enum):
     CSR_SUBJECT = auto()
     OTHER_IDENTITY = auto()
     NOT_ENROLLABLE = auto()
+    KEY_MISMATCH = auto()  # an answer that is not for our key
     # CoAP and HTTP
     BAD_OPTION = auto()
     NOT_FOUND = auto()
@@ -201,6 +202,7 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.CSR_SUBJECT: Reply(*_BAD, "subject not accepted"),
     Refusal.OTHER_IDENTITY: Reply(*_FORBIDDEN, "identity of another device"),
     Refusal.NOT_ENROLLABLE: Reply(*_FORBIDDEN, "client may not enrol"),
+    Refusal.KEY_MISMATCH: Reply(*_BAD, "certificate is for another key"),
     Refusal.BAD_OPTION: Reply(Code.BAD_OPTION, 400, "option not understood"),
     Refusal.NOT_FOUND: Reply(*_NOT_FOUND, "no such resource"),
     Refusal.METHOD: Reply(Code.METHOD_NOT_ALLOWED, 405, "method not allowed"),

@@ -1,1 +1,1 @@
-"""EST messages."""
+"""EST as it is on the wire: messages, CSR attributes, who may ask for what (RFC 7030, RFC 9148)."""
