@@ -80,7 +80,7 @@ def init(config: Path, factory: Path | None, state: Path | None) -> None:
 @report_errors
 def run(
     config: Path,
-    once: bool,  # noqa: FBT001
+    once: bool,
     give_up_after: float | None,
     registrar: str | None,
     interfaces: tuple[str, ...],
@@ -108,7 +108,7 @@ def run(
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @report_errors
-def status(config: Path, as_json: bool) -> None:  # noqa: FBT001
+def status(config: Path, as_json: bool) -> None:
     """Tell what state the device is in."""
     from sztb.daemon.clock import utc_now  # noqa: PLC0415
 
@@ -131,7 +131,7 @@ def status(config: Path, as_json: bool) -> None:  # noqa: FBT001
 @config_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @report_errors
-def reset(config: Path, yes: bool) -> None:  # noqa: FBT001
+def reset(config: Path, yes: bool) -> None:
     """Delete what the domain gave the device: back to factory state."""
     import asyncio  # noqa: PLC0415
 

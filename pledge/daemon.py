@@ -127,7 +127,9 @@ async def serve(settings: Settings, options: RunOptions, lifetime: Lifetime) -> 
     try:
         pledge = Pledge(settings, options, device, store)
         lifetime.ready()
-        return await _until_stopped(pledge.live(lifetime), lifetime.stop)
+        code = await _until_stopped(pledge.live(lifetime), lifetime.stop)
+        unfinished = options.once and store.state.credential is None
+        return EXIT_NOT_ONBOARDED if unfinished and code == EXIT_OK else code
     finally:
         store.close()
 

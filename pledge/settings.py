@@ -46,9 +46,9 @@ class VoucherSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ),
     ] = "with-clock"
     assertions: Annotated[
-        list[Literal["verified", "logged", "proximity", "agent-proximity"]],
+        tuple[Literal["verified", "logged", "proximity", "agent-proximity"], ...],
         Meta(min_length=1, description="Assertions that are accepted."),
-    ] = ["verified", "logged", "proximity", "agent-proximity"]
+    ] = ("verified", "logged", "proximity", "agent-proximity")
 
 
 class EnrollmentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
