@@ -6,17 +6,16 @@ from typing import assert_never
 
 from cryptography import x509
 
-from sztb.codepoints.media import PKIX_CERT, Media
 from sztb.codepoints.resources import Operation
 from sztb.errors import Refusal, Refused, Unavailable
-from sztb.est import messages
+from sztb.est.identity import check_enrol_identity, check_renewal_identity
 from sztb.pki import certificates
 from sztb.pki.csr import CertificationRequest, check_csr
 from sztb.pki.idevid import DeviceRef
 
 from . import audit, device_states
 from .clients import Client, Member
-from .csr_rules import check_enroll, check_pop, check_reenroll, is_what_was_asked
+from .csr_rules import check_pop, is_what_was_asked
 from .enrollment_gate import Gate, check_gate, check_renewal_gate
 from .interfaces import AlongWith, Transaction
 from .manufacturer_directory import Pledge
@@ -57,7 +56,7 @@ async def simpleenroll(site: Site, client: Client, call: CsrCall) -> x509.Certif
     pledge = await open_gate(site, client)
     csr = check_csr(call.body)  # R-34
     pop = check_pop(csr, call.channel_binding)
-    check_enroll(csr, pledge)
+    check_enrol_identity(csr, pledge.certificate, pledge.manufacturer.serial_attribute)  # R-34
     request = EnrollRequest(
         call.operation,
         csr,
@@ -82,7 +81,7 @@ async def simplereenroll(site: Site, client: Client, call: CsrCall) -> x509.Cert
     await _check_member(site, client)
     csr = check_csr(call.body)
     pop = check_pop(csr, call.channel_binding)
-    check_reenroll(csr, client.certificate)
+    check_renewal_identity(csr, client.certificate)
     request = EnrollRequest(
         call.operation,
         csr,
@@ -110,13 +109,6 @@ async def open_gate(site: Site, client: Client) -> Pledge:
         if await _gate(site, client.device) is Gate.AUDIT_FIRST:
             raise Unavailable("history not judged yet")
     return client
-
-
-def encode_certificate(media: Media, certificate: x509.Certificate) -> bytes:
-    """Return the answer's body: exactly the issued certificate (E-07, R-07)."""
-    if media is PKIX_CERT:
-        return certificates.der(certificate)
-    return messages.encode_certs_only([certificate])
 
 
 def request_id(operation: Operation, client: x509.Certificate, spki: bytes) -> bytes:

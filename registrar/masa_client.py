@@ -48,7 +48,7 @@ class ClientCertificate:
 
     chain: Path
     key: Path
-    password: str | None = field(default=None, repr=False)
+    password: bytes | None = field(default=None, repr=False)
 
 
 class MasaClient:

@@ -16,10 +16,10 @@ from sztb.voucher.model import VoucherRequest
 
 from . import device_states, received_voucher
 from .background import within
+from .interfaces import Transaction
 from .manufacturer_directory import Pledge
 from .masa_answers import RETRY_AFTER, check_voucher_answer
 from .masa_location import choose_masa_url
-from .interfaces import Transaction
 from .pvr import check_pvr
 from .records import (
     Admit,

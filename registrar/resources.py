@@ -12,6 +12,7 @@ from sztb.codepoints.links import WELL_KNOWN_CORE
 from sztb.codepoints.media import LINK_FORMAT, Media
 from sztb.codepoints.resources import SHORT_ROOTS, Operation
 from sztb.errors import Malformed, Misuse, Refusal, Refused, Unavailable
+from sztb.est.messages import encode_certificate
 from sztb.transport.exchange import Answer, Request, answer_refused
 
 from . import cacerts, enroll, request_voucher, serverkeygen, status
@@ -69,11 +70,14 @@ class Resources:
         operation = PATHS.get(request.path)
         try:
             if operation is None:
-                return self._other(request)
-            return await self._operation(operation, request)
+                answer = self._other(request)
+            else:
+                answer = await self._operation(operation, request)
         except (Malformed, Refused, Unavailable) as error:
             self._log(operation, request, error)
-            return answer_refused(error)
+            answer = answer_refused(error)
+        self.site.metrics.answered(operation, answer.code)
+        return answer
 
     def _other(self, request: Request) -> Answer:
         if request.path != WELL_KNOWN_CORE:
@@ -154,13 +158,13 @@ async def _cacerts(call: Call) -> Answer:
 
 async def _simpleenroll(call: Call) -> Answer:
     issued = await enroll.simpleenroll(call.site, call.client, _csr_call(call))
-    body = enroll.encode_certificate(call.given, issued)
+    body = encode_certificate(call.given, issued)
     return Answer(Code.CHANGED, body, call.given.content_format)
 
 
 async def _simplereenroll(call: Call) -> Answer:
     issued = await enroll.simplereenroll(call.site, call.client, _csr_call(call))
-    body = enroll.encode_certificate(call.given, issued)
+    body = encode_certificate(call.given, issued)
     return Answer(Code.CHANGED, body, call.given.content_format)
 
 

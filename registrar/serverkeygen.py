@@ -3,19 +3,12 @@
 from sztb.codepoints.media import CERTS_ONLY, PKCS8, PKIX_CERT
 from sztb.codepoints.resources import Operation
 from sztb.errors import Refusal, Refused, Unavailable
-from sztb.est import messages
+from sztb.est.identity import check_enrol_identity
+from sztb.est.messages import asked_key_format, encode_serverkeygen
 from sztb.pki.csr import SERVER_KEY_POLICY, check_csr
 
 from .clients import Client
-from .csr_rules import check_enroll
-from .enroll import (
-    CsrCall,
-    encode_certificate,
-    enrolled,
-    journal_entry,
-    open_gate,
-    request_id,
-)
+from .enroll import CsrCall, enrolled, journal_entry, open_gate, request_id
 from .records import EnrollRequest, GeneratedKey, Pending, ProofOfPossession, Rejected
 from .site import Site
 
@@ -30,7 +23,9 @@ async def serverkeygen(site: Site, client: Client, call: CsrCall) -> bytes:
         raise Refused(Refusal.NOT_FOUND, "serverkeygen is off")
     pledge = await open_gate(site, client)
     csr = check_csr(call.body, policy=SERVER_KEY_POLICY)  # E-32: its key and signature do not count
-    check_enroll(csr, pledge)
+    check_enrol_identity(csr, pledge.certificate, pledge.manufacturer.serial_attribute)
+    if asked_key_format(csr) is not PKCS8:  # est-D17: never in the clear instead
+        raise Refused(Refusal.CSR, "encrypted keys are not made here")
     now = site.now()
     request = EnrollRequest(
         call.operation,
@@ -53,7 +48,4 @@ async def serverkeygen(site: Site, client: Client, call: CsrCall) -> bytes:
 
 def _encode(operation: Operation, made: GeneratedKey) -> bytes:
     form = PKIX_CERT if operation is Operation.SERVERKEYGEN_CERT else CERTS_ONLY
-    certificate = encode_certificate(form, made.certificate)
-    return messages.encode_serverkeygen(
-        (PKCS8.content_format, made.private_key), (form.content_format, certificate)
-    )
+    return encode_serverkeygen(PKCS8, made.private_key, form, made.certificate)

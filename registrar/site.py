@@ -16,6 +16,7 @@ from .interfaces import (
     Store,
     Transaction,
 )
+from .metrics import Metrics
 from .records import Instant, JournalEntry
 from .rules import Rules
 
@@ -37,6 +38,7 @@ class Site:
         journal: the log of security events.
         now: source of the time.
         rules: what the operator may change.
+        metrics: what is counted.
     """
 
     credentials: Credentials
@@ -49,6 +51,7 @@ class Site:
     journal: Journal
     now: Callable[[], Instant]
     rules: Rules = field(default_factory=Rules)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def write(self, work: Callable[[Transaction], T], *entries: JournalEntry) -> T:
         """Run `work` and add `entries` to the journal in one transaction, then log them.
@@ -68,8 +71,18 @@ class Site:
             self.log(entry)
         return result
 
+    async def check(self) -> None:
+        """See whether requests can be served now.
+
+        Raises:
+            Unavailable: the database cannot be read.
+        """
+        await self.store.read(lambda tables: tables.devices.find(limit=1))
+
     def log(self, entry: JournalEntry) -> None:
-        """Write a log line."""
+        """Write a log line, and count what a human should look at."""
+        if entry.alert:
+            self.metrics.alerted()
         self.journal.event(
             entry.event,
             "alert" if entry.alert else entry.outcome,

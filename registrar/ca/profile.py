@@ -13,10 +13,10 @@ from cryptography import x509
 
 from sztb.codepoints import oid
 from sztb.errors import Refusal, Refused, Unavailable
+from sztb.est.identity import prepared_attribute
 from sztb.pki.csr import CertificationRequest
 from sztb.pki.profiles import Validity
 
-from ..names import prepared_attribute
 from ..records import Instant
 
 EXPIRED_RETRY = 3600  # seconds; an operator has to renew the CA first

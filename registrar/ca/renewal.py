@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from sztb.errors import Refusal, Refused
+from sztb.est.identity import check_renewal_identity
 from sztb.pki import certificates
 
-from ..names import same_name
 from ..records import EnrollRequest, Instant
 from .interfaces import StoredCertificate
 from .profile import Content, alternative_names
@@ -37,10 +37,5 @@ def check_renewal(
         raise Refused(Refusal.CERTIFICATE_REVOKED, f"since {stored.revoked:%Y-%m-%d}")
     if now > stored.not_after + grace:  # est-D22
         raise Refused(Refusal.CERTIFICATE_DATES, f"expired on {stored.not_after:%Y-%m-%d}")
-    if not same_name(request.csr.subject, client.subject):
-        raise Refused(Refusal.OTHER_IDENTITY, "another subject than the certificate's")
-    own = alternative_names(client)
-    asked = request.csr.alternative_names
-    if frozenset(asked or ()) != frozenset(own or ()):  # est-D19
-        raise Refused(Refusal.OTHER_IDENTITY, "other alternative names than the certificate's")
-    return Content(client.subject, own)
+    check_renewal_identity(request.csr, client)  # est-D19
+    return Content(client.subject, alternative_names(client))

@@ -55,16 +55,19 @@ def prepared_name(name: x509.Name) -> list[frozenset[tuple[str, str | bytes]]]:
 
     The order of RDNs counts; string types, case and runs of spaces do not.
     """
-    return [
-        frozenset((attribute.oid.dotted_string, _prepared(attribute.value)) for attribute in rdn)
-        for rdn in name.rdns
-    ]
+    return [frozenset(prepared_attribute(attribute) for attribute in rdn) for rdn in name.rdns]
 
 
-def _prepared(value: str | bytes) -> str | bytes:
-    if isinstance(value, bytes):
-        return value
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+def prepared_attribute(attribute: x509.NameAttribute[str | bytes]) -> tuple[str, str | bytes]:
+    """Return OID and value of an attribute in the form in which they are compared.
+
+    A device's serial number is taken as it is (cbrski.md 6.4): "ab12" is not "AB12".
+    """
+    value = attribute.value
+    dotted = attribute.oid.dotted_string
+    if isinstance(value, bytes) or dotted == oid.SERIAL_NUMBER:
+        return dotted, value
+    return dotted, " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
 def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
