@@ -75,7 +75,7 @@ def check_signer(envelope: SignedEnvelope, anchors: VoucherAnchors, now: datetim
         return
     for certificate, key in zip(anchors.certificates, built_in, strict=True):
         if _verifies(envelope, key):
-            build_path(certificate, (), [certificate], now=now)  # P-42: its dates
+            _check_valid(certificate, now)  # P-42
             return
     along = [certificates.load(each) for each in envelope.certificates[:MAX_CERTIFICATES]]
     for signer in along:
@@ -91,6 +91,12 @@ def _verifies(envelope: SignedEnvelope, key: PublicKey) -> bool:
     except Refused:
         return False
     return True
+
+
+def _check_valid(certificate: x509.Certificate, now: datetime | None) -> None:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now is not None and not begin <= now <= end:
+        raise Refused(Refusal.CERTIFICATE_DATES, "voucher signer")
 
 
 def _check_chains(
