@@ -207,7 +207,7 @@ def _check_headers(protected: Headers, unprotected: Headers) -> None:
     if cose.CRIT in unprotected or not isinstance(critical, list):
         raise Malformed("COSE: crit must be a protected array")  # RFC 9052 3.1
     for label in critical:
-        if label not in _UNDERSTOOD or label not in protected:
+        if type(label) is not int or label not in _UNDERSTOOD or label not in protected:
             raise Malformed(f"COSE: critical header {label!r:.20}")
 
 
