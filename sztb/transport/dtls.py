@@ -114,7 +114,9 @@ class DtlsClient:
     The source port stays the same for the life of the connection, and belongs to it alone.
     """
 
-    def __init__(self, socket: ConnectedSocket, config: ClientTls, handler: AssociationHandler):
+    def __init__(
+        self, socket: ConnectedSocket, config: ClientTls, handler: AssociationHandler
+    ) -> None:
         """Start a handshake; `connect` waits for its end."""
         self._loop = asyncio.get_running_loop()
         self._socket = socket
@@ -160,13 +162,13 @@ class DtlsClient:
         client = cls(socket, config, handler)
         try:
             async with asyncio.timeout(timeout):
-                return await client._outcome  # noqa: SLF001  our own
+                return await client._outcome
         except TimeoutError:
             raise LinkFailed.timed_out(timeout) from None
         finally:
-            client._give_up()  # noqa: SLF001  our own
+            client._give_up()
 
-    def transmit(self, datagram: bytes, path: Path) -> None:
+    def transmit(self, datagram: bytes, path: Path) -> None:  # noqa: ARG002  it has one peer
         """Send a datagram; see `Owner`."""
         self._socket.send(datagram)
 

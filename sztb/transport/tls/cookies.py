@@ -4,15 +4,10 @@ The cookie is an HMAC over the peer's address under a secret that changes; the s
 still good, so no exchange in flight is hurt by the change.
 """
 
-import logging
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
 from sztb.transport.tls import gnutls
-from sztb.transport.tls.gnutls import ffi, lib
-
-_log = logging.getLogger(__name__)
+from sztb.transport.tls.gnutls import CData, ffi, lib, report_exception
 
 SECRET_LIFETIME = 300.0  # seconds; a cookie is good for one to two of them
 
@@ -23,7 +18,7 @@ _RECORD_SEQUENCE_LOW = 10  # offset of the low byte of the record's sequence num
 class Proven:
     """A hello whose cookie is ours; `prestate` continues its numbering in the new session."""
 
-    prestate: Any
+    prestate: CData
 
 
 class Cookies:
@@ -65,18 +60,14 @@ class Cookies:
         self._made_at = now
 
 
-def _secret() -> tuple[Any, Any]:
+def _secret() -> tuple[CData, CData]:
     key = ffi.new("unsigned char[]", gnutls.COOKIE_KEY_BYTES)
     if lib.gnutls_rnd(gnutls.RANDOM_KEY, key, gnutls.COOKIE_KEY_BYTES) < 0:
         raise OSError("no randomness for cookies")
     return gnutls.datum(bytes(ffi.buffer(key)))
 
 
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
-    _log.error("exception in a TLS callback", exc_info=(kind, error, trace))
-
-
-@ffi.callback("gnutls_push_func", error=-1, onerror=_report)
-def _collect(made: Any, data: Any, size: int) -> int:
+@ffi.callback("gnutls_push_func", error=-1, onerror=report_exception)
+def _collect(made: CData, data: CData, size: int) -> int:
     ffi.from_handle(made).append(bytes(ffi.buffer(data, size)))
     return size

@@ -1,16 +1,10 @@
 """An identity as GnuTLS holds it: parsed once per endpoint, shared by all its sessions."""
 
-import logging
-from types import TracebackType
-from typing import Any
-
 from sztb.errors import Misuse
 from sztb.pki.keys import FileKey, SignatureAlgorithm, Signer, spki_der
 from sztb.transport.tls import gnutls
 from sztb.transport.tls.config import TlsIdentity
-from sztb.transport.tls.gnutls import datum, ffi, lib
-
-_log = logging.getLogger(__name__)
+from sztb.transport.tls.gnutls import CData, datum, ffi, lib, report_exception
 
 # What a key of ours can sign, as GnuTLS names it; the first is preferred. A P-384 key does not
 # sign with SHA-256 here, though TLS 1.2 would allow it: a Signer has one algorithm.
@@ -48,15 +42,15 @@ class Credentials:
         """
         allocated = ffi.new("gnutls_certificate_credentials_t *")
         _check(lib.gnutls_certificate_allocate_credentials(allocated))
-        self.pointer: Any = ffi.gc(allocated[0], lib.gnutls_certificate_free_credentials)
-        self._signer_handle: Any = None
+        self.pointer: CData = ffi.gc(allocated[0], lib.gnutls_certificate_free_credentials)
+        self._signer_handle: CData = None
         if identity is None:
             return
         self._add(_parse_chain(identity.chain), len(identity.chain), identity.key)
         if raw_public_key:
             self._add(_parse_key(spki_der(identity.key.public_key)), 1, identity.key)
 
-    def _add(self, parsed: Any, count: int, signer: Signer) -> None:
+    def _add(self, parsed: CData, count: int, signer: Signer) -> None:
         key = self._import_key(signer)
         error = lib.gnutls_certificate_set_key(self.pointer, ffi.NULL, 0, parsed, count, key)
         if error < 0:  # from here on the library owns both, if it took them
@@ -65,7 +59,7 @@ class Credentials:
                 lib.gnutls_pcert_deinit(parsed + index)
         _check(error)
 
-    def _import_key(self, signer: Signer) -> Any:
+    def _import_key(self, signer: Signer) -> CData:
         allocated = ffi.new("gnutls_privkey_t *")
         _check(lib.gnutls_privkey_init(allocated))
         key = allocated[0]
@@ -83,7 +77,7 @@ class Credentials:
         return key
 
 
-def _parse_chain(chain: tuple[bytes, ...]) -> Any:
+def _parse_chain(chain: tuple[bytes, ...]) -> CData:
     parsed = ffi.new("gnutls_pcert_st[]", len(chain))
     for index, certificate in enumerate(chain):
         der, _copy = datum(certificate)
@@ -95,7 +89,7 @@ def _parse_chain(chain: tuple[bytes, ...]) -> Any:
     return parsed
 
 
-def _parse_key(spki: bytes) -> Any:
+def _parse_key(spki: bytes) -> CData:
     parsed = ffi.new("gnutls_pcert_st[]", 1)
     der, _copy = datum(spki)
     _check(
@@ -111,13 +105,11 @@ def _check(error: int) -> None:
         raise Misuse(f"TLS identity: {gnutls.message(error)}")
 
 
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
-    _log.error("the signing key failed", exc_info=(kind, error, trace))
-
-
-@ffi.callback("gnutls_privkey_sign_data_func", error=gnutls.E_PK_SIGN_FAILED, onerror=_report)
+@ffi.callback(
+    "gnutls_privkey_sign_data_func", error=gnutls.E_PK_SIGN_FAILED, onerror=report_exception
+)
 def _sign_data(
-    _key: Any, _algorithm: int, signer: Any, _flags: int, data: Any, signature: Any
+    _key: CData, _algorithm: int, signer: CData, _flags: int, data: CData, signature: CData
 ) -> int:
     made = ffi.from_handle(signer).sign(gnutls.datum_bytes(data))
     signature.data = lib.gnutls_malloc(len(made))  # the library frees it
@@ -126,8 +118,8 @@ def _sign_data(
     return 0
 
 
-@ffi.callback("gnutls_privkey_info_func", error=-1, onerror=_report)
-def _key_info(_key: Any, flags: int, signer: Any) -> int:
+@ffi.callback("gnutls_privkey_info_func", error=-1, onerror=report_exception)
+def _key_info(_key: CData, flags: int, signer: CData) -> int:
     pk_algorithm, can_sign, bits = _ALGORITHMS[ffi.from_handle(signer).algorithm]
     if flags & gnutls.INFO_PK_ALGORITHM:
         return pk_algorithm

@@ -5,15 +5,14 @@ server also takes other ECDHE-ECDSA AEAD suites, for normal clients; streams tak
 with forward secrecy of TLS 1.2 and 1.3.
 """
 
-from typing import Any
-
 from sztb.errors import Misuse
 from sztb.transport.tls import gnutls
+from sztb.transport.tls.client_hello import record_limit
 from sztb.transport.tls.config import ClientTls, ServerTls
 from sztb.transport.tls.cookies import Cookies
 from sztb.transport.tls.credentials import Credentials
 from sztb.transport.tls.engine import Challenge
-from sztb.transport.tls.gnutls import ffi, lib
+from sztb.transport.tls.gnutls import CData, ffi, lib
 from sztb.transport.tls.session import MAX_RECORD, GnutlsSession
 
 # P-07: what GnuTLS's own levels leave out, AES-128-CCM-8 above all, has to be named one by one.
@@ -55,7 +54,7 @@ class _Engine:
     def _datagram(self) -> bool:
         return bool(self._flags & gnutls.DATAGRAM)
 
-    def _allocate(self, max_datagram: int, alpn: tuple[str, ...]) -> Any:
+    def _allocate(self, max_datagram: int, alpn: tuple[str, ...]) -> CData:
         allocated = ffi.new("gnutls_session_t *")
         error = lib.gnutls_init(allocated, self._flags)
         if error < 0:
@@ -72,8 +71,9 @@ class _Engine:
             lib.gnutls_alpn_set_protocols(c, array, len(protocols), 0)
         return c
 
-    def _session(self, c: Any, max_datagram: int) -> GnutlsSession:
-        return GnutlsSession(c, self, self._buffer, max_datagram if self._datagram else None)
+    def _session(self, c: CData, max_datagram: int, record_limit: int | None) -> GnutlsSession:
+        most = max_datagram if self._datagram else None
+        return GnutlsSession(c, self, self._buffer, most, record_limit)
 
 
 class ClientEngine(_Engine):
@@ -105,7 +105,7 @@ class ClientEngine(_Engine):
         if config.server_name is not None:
             name = config.server_name.encode("idna")
             lib.gnutls_server_name_set(c, gnutls.NAME_DNS, name, len(name))
-        session = self._session(c, config.max_datagram)
+        session = self._session(c, config.max_datagram, config.max_fragment_length)
         session.start(now)
         return session
 
@@ -129,11 +129,11 @@ class ServerEngine(_Engine):
         )
         self._config = config
 
-    def session(self, now: float) -> GnutlsSession:
+    def session(self, now: float) -> GnutlsSession:  # noqa: ARG002  it waits for the client
         """Wait for a client."""
-        return self._session(self._configured(), self._config.max_datagram)
+        return self._session(self._configured(), self._config.max_datagram, None)
 
-    def _configured(self) -> Any:
+    def _configured(self) -> CData:
         c = self._allocate(self._config.max_datagram, self._config.alpn)
         # No CA names are in the credentials, so the request names none: any chain may come.
         request = gnutls.CERT_REQUESTS[self._config.client_certificate]
@@ -157,12 +157,12 @@ class DatagramServerEngine(ServerEngine):
             return None if datagram is None else Challenge(datagram)
         c = self._configured()
         lib.gnutls_dtls_prestate_set(c, proven.prestate)
-        session = self._session(c, self._config.max_datagram)
+        session = self._session(c, self._config.max_datagram, record_limit(hello))
         session.receive(hello, now)
         return session
 
 
-def _priorities(text: str) -> Any:
+def _priorities(text: str) -> CData:
     if lib.gnutls_check_version(gnutls.OLDEST_VERSION) == ffi.NULL:
         raise Misuse(f"GnuTLS {gnutls.OLDEST_VERSION.decode()} or later is needed")
     allocated = ffi.new("gnutls_priority_t *")

@@ -4,6 +4,7 @@ cffi in ABI mode: needs `libgnutls.so.30` from the distribution, no headers and 
 numbers below belong to the library's stable ABI (its `gnutls.h`, `abstract.h`, `dtls.h`).
 """
 
+import logging
 from typing import Any
 
 from cffi import FFI
@@ -92,7 +93,6 @@ int gnutls_handshake(gnutls_session_t);
 int gnutls_bye(gnutls_session_t, int how);
 int gnutls_alert_get(gnutls_session_t);
 int gnutls_alert_send(gnutls_session_t, int level, int description);
-int gnutls_alert_send_appropriate(gnutls_session_t, int error);
 ssize_t gnutls_record_send(gnutls_session_t, const void *, size_t);
 ssize_t gnutls_record_recv(gnutls_session_t, void *, size_t);
 unsigned int gnutls_record_get_discarded(gnutls_session_t);
@@ -122,6 +122,7 @@ CHANNEL_BINDING_TLS_UNIQUE = 0
 RANDOM_KEY = 2
 COOKIE_KEY_BYTES = 16
 ALERT_WARNING = 1
+ALERT_FATAL = 2
 
 PK_ECDSA = 4  # gnutls_pk_algorithm_t
 PK_ED25519 = 7
@@ -135,31 +136,41 @@ INFO_SIGN_ALGORITHM = 1 << 1
 INFO_HAVE_SIGN_ALGORITHM = 1 << 2
 INFO_PK_ALGORITHM_BITS = 1 << 3
 
+E_LARGE_PACKET = -7
 E_FATAL_ALERT_RECEIVED = -12
 E_WARNING_ALERT_RECEIVED = -16
 E_AGAIN = -28
 E_REHANDSHAKE = -37
 E_PK_SIGN_FAILED = -46
+E_NO_CERTIFICATE_FOUND = -49
 E_INTERRUPTED = -52
-E_PREMATURE_TERMINATION = -110
-E_UNIMPLEMENTED_FEATURE = -1250
+
+CData = Any  # cffi objects have no static type
 
 ffi = FFI()
 ffi.cdef(DECLARATIONS)
-lib: Any = ffi.dlopen(LIBRARY)
+lib: CData = ffi.dlopen(LIBRARY)
+
+_log = logging.getLogger(__name__)
 
 
-def datum(data: bytes) -> tuple[Any, Any]:
+def datum(data: bytes) -> tuple[CData, CData]:
     """Return a `gnutls_datum_t *` over a copy of `data`, and the copy that must outlive it."""
     copy = ffi.from_buffer(data)
     return ffi.new("gnutls_datum_t *", (ffi.cast("unsigned char *", copy), len(data))), copy
 
 
-def datum_bytes(value: Any) -> bytes:  # noqa: ANN401  cffi objects have no static type
+def datum_bytes(value: CData) -> bytes:
     """Return the bytes of a `gnutls_datum_t`."""
     return bytes(ffi.buffer(value.data, value.size))
 
 
 def message(error: int) -> str:
     """Return the library's text for an error code."""
-    return str(ffi.string(lib.gnutls_strerror(error)).decode())
+    text = ffi.string(lib.gnutls_strerror(error))
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def report_exception(kind: CData, error: CData, trace: CData) -> None:
+    """Log an exception in a callback; the library gets the callback's error value."""
+    _log.error("exception in a TLS callback", exc_info=(kind, error, trace))

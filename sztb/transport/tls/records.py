@@ -1,8 +1,18 @@
 """What DTLS datagrams show without any key (RFC 6347 4.1 and 4.2.2, RFC 9147 4.1)."""
 
-from sztb.codepoints.tls import CONTENT_ALERT, CONTENT_HANDSHAKE, HANDSHAKE_CLIENT_HELLO
+from collections.abc import Iterable
+
+from sztb.codepoints.tls import (
+    CONTENT_ALERT,
+    CONTENT_CHANGE_CIPHER_SPEC,
+    CONTENT_HANDSHAKE,
+    HANDSHAKE_CLIENT_HELLO,
+)
+
+RECORD_OVERHEAD = 29  # header 13, explicit nonce 8, tag 8 (RFC 6655 3)
 
 _RECORD_HEADER = 13  # type 1, version 2, epoch 2, sequence number 6, length 2
+_FLIGHT = (CONTENT_CHANGE_CIPHER_SPEC, CONTENT_HANDSHAKE)
 _RANDOM = slice(27, 59)  # after the record header, the handshake header (12) and the version (2)
 _SHORTEST_HELLO = 60
 _WINDOW = 64
@@ -40,6 +50,38 @@ def is_protected_traffic(datagram: bytes) -> bool:
 def record_number(datagram: bytes) -> int:
     """Return epoch and sequence number of the first record, as one 64-bit number."""
     return int.from_bytes(datagram[3:11], "big")
+
+
+def whole_records(datagram: bytes, size: int) -> int:
+    """Return how many bytes of `datagram` are whole records that fit into `size` bytes.
+
+    At least one record counts, cut off at `size` where it is longer.
+    """
+    end = 0
+    while end + _RECORD_HEADER <= len(datagram):
+        length = int.from_bytes(datagram[end + 11 : end + 13], "big")
+        following = end + _RECORD_HEADER + length
+        if following > size:
+            break
+        end = following
+    return min(end, len(datagram)) or size
+
+
+def share_datagrams(records: Iterable[bytes], size: int) -> list[bytes]:
+    """Put the records of a flight together into datagrams of at most `size` bytes.
+
+    A flight in few datagrams survives loss better (RFC 6347 4.1.1 lets records share one). Data
+    and alerts keep a datagram each.
+    """
+    datagrams: list[bytes] = []
+    for record in records:
+        last = datagrams[-1] if datagrams else b""
+        is_flight = bool(last) and last[0] in _FLIGHT and record[0] in _FLIGHT
+        if is_flight and len(last) + len(record) <= size:
+            datagrams[-1] = last + record
+        else:
+            datagrams.append(record)
+    return datagrams
 
 
 class SeenRecords:

@@ -5,56 +5,59 @@ whenever it asks whether input will come and hears that time is up; *when* it he
 here, by the caller's `now` (RFC 6347 4.2.4.1).
 """
 
-import errno
-import logging
 from collections import deque
-from types import TracebackType
-from typing import Any
 
-from sztb.codepoints.tls import CONTENT_CHANGE_CIPHER_SPEC, CONTENT_HANDSHAKE, Alert
+from sztb.codepoints.tls import Alert
 from sztb.errors import Misuse
 from sztb.transport.tls import gnutls
 from sztb.transport.tls.engine import Closed, Established, Event, Received
 from sztb.transport.tls.errors import LinkFailed
-from sztb.transport.tls.gnutls import ffi, lib
+from sztb.transport.tls.gnutls import CData, ffi, lib
+from sztb.transport.tls.records import RECORD_OVERHEAD, share_datagrams
+from sztb.transport.tls.wire import Wire
 
 FIRST_RETRANSMISSION = 1.0  # seconds; doubles each time (RFC 6347 4.2.4.1)
 LAST_RETRANSMISSION = 60.0
 MAX_RECORD = 1 << 14
 
-_MAX_STEPS = 64  # calls into the library per input that bring neither data nor an end
-_FLIGHT = (CONTENT_CHANGE_CIPHER_SPEC, CONTENT_HANDSHAKE)
+_MAX_STEPS = 64  # calls into the library for one input that bring neither data nor an end
+_ALERTS = {gnutls.E_NO_CERTIFICATE_FOUND: Alert.HANDSHAKE_FAILURE}  # RFC 5246 7.4.6
 _WAITING = (gnutls.E_AGAIN, gnutls.E_INTERRUPTED)
-
-_log = logging.getLogger(__name__)
 
 
 class GnutlsSession:
     """A `TlsSession`; made by an engine, which has configured the library's object."""
 
     __slots__ = (
-        "_buffer", "_c", "_datagram", "_deadline", "_discarded", "_ended", "_engine", "_established",
-        "_events", "_handle", "_input", "_interval", "_max_datagram", "_max_payload", "_outgoing", "_peer_chain",
-        "_time_is_up",
+        "_buffer", "_c", "_datagram", "_deadline", "_discarded", "_engine", "_established",
+        "_events", "_handle", "_interval", "_max_datagram", "_max_payload", "_peer_chain", "_record_limit", "_wire",
     )  # fmt: skip
 
-    def __init__(self, c: Any, engine: object, buffer: Any, max_datagram: int | None) -> None:
+    def __init__(
+        self,
+        c: CData,
+        engine: object,
+        buffer: CData,
+        max_datagram: int | None,
+        record_limit: int | None,
+    ) -> None:
         """Take over a configured session.
 
         Args:
-            c: a `gnutls_session_t`, owned by this object from now on.
+            c: a `gnutls_session_t` that frees itself, owned by this object from now on.
             engine: whoever holds what the session refers to; kept alive.
-            buffer: scratch space of `MAX_RECORD` bytes, shared by one thread's sessions.
+            buffer: scratch space of `MAX_RECORD` bytes, shared by the sessions of one thread.
             max_datagram: most bytes in a datagram; None for a stream.
+            record_limit: most bytes of plaintext in a record to the peer, where it said so.
         """
         self._c = c
         self._engine = engine
         self._buffer = buffer
         self._datagram = max_datagram is not None
         self._max_datagram = max_datagram or 0
-        self._input: deque[bytes] = deque()
-        self._ended = False
-        self._outgoing: list[bytes] = []
+        self._record_limit = record_limit or MAX_RECORD
+        self._wire = Wire(datagram=self._datagram)
+        self._handle = self._wire.attach(c)
         self._events: deque[Event] = deque()
         self._established = False
         self._peer_chain: tuple[bytes, ...] = ()
@@ -62,16 +65,10 @@ class GnutlsSession:
         self._discarded = 0
         self._interval = FIRST_RETRANSMISSION
         self._deadline: float | None = None
-        self._time_is_up = False
-        self._handle: Any = ffi.new_handle(self)
-        lib.gnutls_transport_set_ptr(c, self._handle)
-        lib.gnutls_transport_set_push_function(c, _push)
-        lib.gnutls_transport_set_pull_function(c, _pull)
-        lib.gnutls_transport_set_pull_timeout_function(c, _pull_timeout)
 
     @property
     def established(self) -> bool:
-        """Whether the handshake is complete."""
+        """Whether the handshake is complete and the link open."""
         return self._established
 
     @property
@@ -81,15 +78,15 @@ class GnutlsSession:
 
     @property
     def max_payload(self) -> int:
-        """Most bytes that one `send` takes."""
+        """Most bytes that one `send` takes on a datagram session."""
         return self._max_payload
 
     @property
     def channel_binding(self) -> bytes | None:
-        """The tls-unique value while the session is open; None under TLS 1.3."""
-        found = ffi.new("gnutls_datum_t *")
-        if self._c is None or not self._established:
+        """The tls-unique value while the link is open; None under TLS 1.3 (RFC 8446 C.5)."""
+        if not self._established:
             return None
+        found: CData = ffi.new("gnutls_datum_t *")
         kind = gnutls.CHANNEL_BINDING_TLS_UNIQUE
         if lib.gnutls_session_channel_binding(self._c, kind, found) < 0:
             return None
@@ -99,16 +96,16 @@ class GnutlsSession:
 
     @property
     def application_protocol(self) -> str | None:
-        """The protocol chosen by ALPN."""
+        """The protocol chosen by ALPN, while the link is open."""
         found = ffi.new("gnutls_datum_t *")
-        if self._c is None or lib.gnutls_alpn_get_selected_protocol(self._c, found) < 0:
+        if not self._established or lib.gnutls_alpn_get_selected_protocol(self._c, found) < 0:
             return None
         return gnutls.datum_bytes(found).decode("ascii", "replace")
 
     @property
     def failed_records(self) -> int:
-        """Records dropped since the handshake: not authentic, replayed, or of another epoch."""
-        if self._c is None or not self._established:
+        """Records dropped since the handshake: not authentic, copies, or of another epoch."""
+        if not self._established:
             return 0
         return int(lib.gnutls_record_get_discarded(self._c)) - self._discarded
 
@@ -117,38 +114,44 @@ class GnutlsSession:
         self._handshake(now)
 
     def receive(self, data: bytes, now: float) -> None:
-        """Take one datagram, or a piece of the stream."""
+        """Take one datagram, or a piece of the stream (empty bytes: the stream ended)."""
         if self._c is None:
             return
         if data:
-            self._input.append(data)
+            self._wire.incoming.append(data)
         else:
-            self._ended = not self._datagram
+            self._wire.ended = not self._datagram
         if not self._established:
             self._handshake(now)
         if self._established:
             self._read()
         if self._datagram:
-            self._input.clear()  # what the library did not even look at
+            self._wire.incoming.clear()  # what the library did not even look at
 
     def send(self, data: bytes) -> None:
         """Protect application data; see `TlsSession.send`."""
-        if self._c is None or not self._established:
+        if not self._established:
             raise Misuse("the link is not open")
         if self._datagram and len(data) > self._max_payload:
             raise Misuse(f"{len(data)} bytes where a record takes {self._max_payload}")
-        view = memoryview(data)
-        while view:
-            sent = lib.gnutls_record_send(self._c, ffi.from_buffer(view), len(view))
+        rest = memoryview(data)
+        while rest:
+            sent = lib.gnutls_record_send(self._c, ffi.from_buffer(rest), len(rest))
+            if sent == gnutls.E_LARGE_PACKET:
+                raise Misuse(f"{len(data)} bytes are more than a record takes")
             if sent < 0:
                 self._fail(sent)
                 return
-            view = view[sent:]
+            rest = rest[sent:]
 
     def take_outgoing(self) -> list[bytes]:
         """Return and forget what must go out."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
+        outgoing, self._wire.outgoing = self._wire.outgoing, []
+        if len(outgoing) < 2 or not self._datagram or self._c is None:
+            return outgoing
+        # A peer that asked for small records has small buffers.
+        size = self._record_size() + RECORD_OVERHEAD
+        return share_datagrams(outgoing, min(size, self._max_datagram))
 
     def next_event(self) -> Event | None:
         """Return and forget the oldest event."""
@@ -163,16 +166,15 @@ class GnutlsSession:
         if self._deadline is None or now < self._deadline:
             return
         interval = min(self._interval * 2, LAST_RETRANSMISSION)
-        self._time_is_up = True
+        self._wire.time_is_up = True
         self._handshake(now)
-        self._time_is_up = False
         if self._deadline is not None:
             self._interval = interval
             self._deadline = now + interval
 
     def export(self, label: str, length: int) -> bytes:
         """Return keying material (RFC 5705 4, no context)."""
-        if self._c is None or not self._established:
+        if not self._established:
             raise Misuse("the link is not open")
         out = ffi.new("char[]", length)
         name = label.encode("ascii")
@@ -183,22 +185,24 @@ class GnutlsSession:
 
     def close(self) -> None:
         """Send close_notify if there is a link to close, and free the session."""
-        if self._c is not None and self._established:
+        if self._established:
             lib.gnutls_bye(self._c, gnutls.SHUT_WR)
         self._free()
 
     def _handshake(self, now: float) -> None:
+        already = len(self._wire.outgoing)
         for _ in range(_MAX_STEPS):
+            self._wire.starved = False
             result = lib.gnutls_handshake(self._c)
+            self._wire.time_is_up = False
             if result == 0:
                 self._finish()
                 return
-            if result in _WAITING:
-                if not self._input:
-                    break
-            elif self._is_end(result):
+            if self._is_end(result):
                 return
-        if self._datagram and (self._outgoing or self._deadline is None):
+            if result in _WAITING and self._wire.starved:
+                break
+        if self._datagram and (self._deadline is None or len(self._wire.outgoing) > already):
             self._interval = FIRST_RETRANSMISSION
             self._deadline = now + self._interval
 
@@ -207,10 +211,13 @@ class GnutlsSession:
         self._deadline = None
         self._peer_chain = self._read_peer_chain()
         self._discarded = lib.gnutls_record_get_discarded(self._c)
-        self._max_payload = lib.gnutls_record_get_max_size(self._c)
+        self._max_payload = self._record_size()
         if self._datagram:
             self._max_payload = min(self._max_payload, lib.gnutls_dtls_get_data_mtu(self._c))
         self._events.append(Established())
+
+    def _record_size(self) -> int:
+        return min(lib.gnutls_record_get_max_size(self._c), self._record_limit)
 
     def _read_peer_chain(self) -> tuple[bytes, ...]:
         count = ffi.new("unsigned int *")
@@ -220,34 +227,31 @@ class GnutlsSession:
     def _read(self) -> None:
         steps = 0
         while steps < _MAX_STEPS:
-            size = lib.gnutls_record_recv(self._c, self._buffer, MAX_RECORD)
-            if size > 0:
-                self._events.append(Received(bytes(ffi.buffer(self._buffer, size))))
+            self._wire.starved = False
+            result = lib.gnutls_record_recv(self._c, self._buffer, MAX_RECORD)
+            if result > 0:
+                self._events.append(Received(bytes(ffi.buffer(self._buffer, result))))
                 continue
-            if size == 0:
+            if result == 0:
                 self._end(None)
-                return
-            if size in _WAITING and not self._input:
-                return
-            if size == gnutls.E_REHANDSHAKE:  # RFC 5746 is not enough: no renegotiation at all
+            elif result == gnutls.E_REHANDSHAKE:  # refused, as RFC 5246 7.2.2 allows
                 lib.gnutls_alert_send(self._c, gnutls.ALERT_WARNING, Alert.NO_RENEGOTIATION)
-            elif size not in _WAITING and self._is_end(size):
+            if self._is_end(result) or (result in _WAITING and self._wire.starved):
                 return
             steps += 1
 
-    def _is_end(self, error: int) -> bool:
-        """Act on a result other than "wait"; return whether the session is over."""
-        if error == gnutls.E_WARNING_ALERT_RECEIVED:
-            if lib.gnutls_alert_get(self._c) != Alert.CLOSE_NOTIFY:
-                return False
-            self._end(
-                LinkFailed("closed by the peer in the handshake", Alert.CLOSE_NOTIFY, by_peer=True)
-            )
+    def _is_end(self, result: int) -> bool:
+        """Act on what the library returned; say whether the session is over."""
+        if self._c is None:
             return True
-        if not lib.gnutls_error_is_fatal(error):
-            return False
-        self._fail(error)
-        return True
+        if result == gnutls.E_WARNING_ALERT_RECEIVED and self._is_close_notify():
+            self._end(LinkFailed("closed by the peer", Alert.CLOSE_NOTIFY, by_peer=True))
+        elif lib.gnutls_error_is_fatal(result):
+            self._fail(result)
+        return self._c is None
+
+    def _is_close_notify(self) -> bool:
+        return bool(lib.gnutls_alert_get(self._c) == Alert.CLOSE_NOTIFY)
 
     def _fail(self, error: int) -> None:
         if error == gnutls.E_FATAL_ALERT_RECEIVED:
@@ -256,8 +260,9 @@ class GnutlsSession:
             self._end(LinkFailed(f"alert from the peer: {name}", alert, by_peer=True))
             return
         level = ffi.new("int *")
-        alert = _alert(lib.gnutls_error_to_alert(error, level))
-        lib.gnutls_alert_send_appropriate(self._c, error)
+        alert = _ALERTS.get(error) or _alert(lib.gnutls_error_to_alert(error, level))
+        if alert is not None:
+            lib.gnutls_alert_send(self._c, gnutls.ALERT_FATAL, alert)
         self._end(LinkFailed(gnutls.message(error).rstrip("."), alert))
 
     def _end(self, error: LinkFailed | None) -> None:
@@ -265,57 +270,17 @@ class GnutlsSession:
         self._free()
 
     def _free(self) -> None:
-        if self._c is not None:
-            ffi.release(self._c)
-            self._c = self._handle = None
-            self._deadline = None
-            self._established = False
-            self._input.clear()
-
-    def _push(self, data: bytes) -> None:
-        # A flight in few datagrams survives loss better than one datagram per record.
-        last = self._outgoing[-1] if self._outgoing else b""
-        if self._datagram and last and last[0] in _FLIGHT and data[0] in _FLIGHT:
-            if len(last) + len(data) <= self._max_datagram:
-                self._outgoing[-1] = last + data
-                return
-        self._outgoing.append(data)
-
-    def _pull(self, size: int) -> bytes | None:
-        if not self._input:
-            return b"" if self._ended else None
-        data = self._input.popleft()
-        if len(data) > size:
-            if not self._datagram:
-                self._input.appendleft(data[size:])
-            return data[:size]
-        return data
+        if self._c is None:
+            return
+        ffi.release(self._c)
+        self._c = self._handle = None
+        self._deadline = None
+        self._established = False
+        self._wire.incoming.clear()
 
 
 def _alert(number: int) -> Alert | None:
-    return Alert(number) if number in Alert else None
-
-
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType) -> None:
-    _log.error("exception in a TLS callback", exc_info=(kind, error, trace))
-
-
-@ffi.callback("gnutls_push_func", error=-1, onerror=_report)
-def _push(session: Any, data: Any, size: int) -> int:
-    ffi.from_handle(session)._push(bytes(ffi.buffer(data, size)))
-    return size
-
-
-@ffi.callback("gnutls_pull_func", error=-1, onerror=_report)
-def _pull(session: Any, buffer: Any, size: int) -> int:
-    data = ffi.from_handle(session)._pull(size)
-    if data is None:
-        ffi.errno = errno.EAGAIN
-        return -1
-    ffi.memmove(buffer, data, len(data))
-    return len(data)
-
-
-@ffi.callback("gnutls_pull_timeout_func", error=-1, onerror=_report)
-def _pull_timeout(session: Any, _milliseconds: int) -> int:
-    return int(not ffi.from_handle(session)._time_is_up)
+    try:
+        return Alert(number)
+    except ValueError:
+        return None
