@@ -110,12 +110,19 @@ class Pki:
             self._devices[wanted] = Device(certificate, own, self.idevid_ca.path)
         return self._devices[wanted]
 
-    def ldevid(self, device: Device, number: int = 5000, validity: Validity = LIFETIME) -> Identity:
+    def ldevid(
+        self,
+        device: Device,
+        number: int = 5000,
+        validity: Validity = LIFETIME,
+        alternative_names: x509.SubjectAlternativeName | None = None,
+    ) -> Identity:
         """Return an LDevID for `device` on a key of its own."""
         own = key(f"ldevid {device.ref.serial_number}", self.algorithm)
         certificate = profiles.make_ldevid(
-            device.certificate.subject, own.public_key, self.domain_ca.issuer, validity, number
-        )
+            device.certificate.subject, own.public_key, self.domain_ca.issuer, validity, number,
+            alternative_names,
+        )  # fmt: skip
         return Identity(certificate, own, self.domain_ca.path)
 
     def another_registrar(self, name: str = "other registrar", number: int = 301) -> Identity:
