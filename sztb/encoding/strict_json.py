@@ -1,4 +1,4 @@
-"""Strict JSON: UTF-8, bounded in size and depth, no duplicate names, no NaN (RFC 7493)."""
+"""Strict JSON: UTF-8, bounded in size and depth, as RFC 7493 asks for."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from sztb.errors import Malformed
 MAX_BYTES: Final = 65536
 MAX_DEPTH: Final = 16
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -21,17 +22,20 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPT
         max_depth: how many arrays and objects may be inside one another.
 
     Raises:
-        Malformed: not JSON, too large, too deep, or with a duplicate name (D32).
+        Malformed: not JSON, too large, too deep, a duplicate name (D32), NaN, half a surrogate.
     """
     if len(data) > max_bytes:
         raise Malformed(f"JSON: {len(data)} bytes, at most {max_bytes}")
     _check_depth(data, max_depth)
     try:
-        return json.loads(
+        document = json.loads(
             data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
         )
-    except ValueError as error:  # also UnicodeDecodeError and numbers of thousands of digits
-        raise Malformed(f"JSON: {error}") from None
+        if _SURROGATE.search(data):
+            encode(document)  # fails for a half that stands alone
+    except ValueError as error:  # also Unicode errors, and numbers of thousands of digits
+        raise Malformed(f"JSON: {error}"[:120]) from None
+    return document
 
 
 def encode(value: object) -> bytes:

@@ -1,6 +1,5 @@
 """Nonces and their JSON text, which the field writes in several alphabets (D15)."""
 
-import re
 from typing import Self
 
 from sztb.encoding.base64text import decode_base64, decode_base64url, encode_base64
@@ -36,15 +35,11 @@ def nonce_text(nonce: bytes) -> str:
 
 
 def _value(text: str) -> bytes:
-    if re.search(r"[-_]", text) or len(text) % 4:
-        decoders = (decode_base64url,)
-    else:
-        decoders = (decode_base64,)
-    for decode in decoders:
+    for decode in (decode_base64, decode_base64url):
         try:
             return decode(text)
         except Malformed:
-            pass
+            continue
     return text.encode()
 
 

@@ -24,6 +24,8 @@ REFUSED = {
     "not UTF-8": b'"\xff"',
     "byte order mark": b"\xef\xbb\xbf{}",
     "UTF-16": '{"a":1}'.encode("utf-16"),
+    "half a surrogate": b'"\\ud800"',
+    "half a surrogate in a name": b'{"\\uDBFFx":1}',
     "digits without end": b"1" * 5000,
 }
 
@@ -33,6 +35,10 @@ REFUSED = {
 def test_refuses(text: bytes) -> None:
     with pytest.raises(Malformed):
         strict_json.decode(text)
+
+
+def test_reads_a_pair_of_surrogates() -> None:
+    assert strict_json.decode(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
 def test_depth_is_bounded() -> None:
