@@ -157,7 +157,10 @@ def _parse_link(piece: bytes) -> Link | None:
     except UnicodeDecodeError:
         return None
     target, bracket, rest = text[1:].partition(">")
-    if not text.startswith("<") or not bracket or (rest and not rest.startswith(";")):
+    rest = rest.strip()
+    if not text.startswith("<") or not bracket or "<" in target:
+        return None
+    if rest and not rest.startswith(";"):
         return None
     parts = _split(rest[1:].encode(), b";", MAX_BYTES)
     attributes = tuple(_parse_attribute(part) for part in parts if part.strip())
