@@ -104,8 +104,8 @@ def conformance() -> str:
     lines = [
         "# Conformance",
         "",
-        "Requirement numbers of the standards' digests, where the code enforces them, and the tests.",
-        "Made by `scripts/documents.py` from the tests' `rule` markers; do not edit.",
+        "Requirement numbers of the standards' digests, where the code enforces them, and their",
+        "tests. Made by `scripts/documents.py` from the tests' `rule` markers; do not edit.",
         "",
     ]
     for letter, title in FAMILIES.items():
@@ -139,6 +139,12 @@ def conformance() -> str:
 CITATION = re.compile(r"#.*?\b(RFC \d{4,5}) (\d+(?:\.\d+)*)")
 
 
+def standard_order(row: tuple[tuple[str, tuple[int, ...]], set[str]]) -> tuple[Any, ...]:
+    """Sort by RFC number, then by section."""
+    (rfc, section), _ = row
+    return int(rfc.removeprefix("RFC ")), section
+
+
 def wire_index() -> str:
     """Make docs/wire-index.md: RFC section -> modules whose comments cite it."""
     cited: dict[tuple[str, tuple[int, ...]], set[str]] = defaultdict(set)
@@ -163,42 +169,45 @@ def wire_index() -> str:
     return "\n".join([*lines, ""])
 
 
-def type_name(kind: Any) -> str:  # noqa: ANN401  # any annotation
-    """Say in plain words what a settings field takes."""
-    info = msgspec.inspect.type_info(kind) if not hasattr(kind, "__struct_fields__") else None
-    return describe_type(info) if info is not None else kind.__name__
+WORDS = {
+    "StrType": "text",
+    "IntType": "integer",
+    "FloatType": "number",
+    "BoolType": "true or false",
+}
+MANY = {"ListType", "VarTupleType", "SetType", "FrozenSetType"}
 
 
 def describe_type(info: Any) -> str:  # noqa: ANN401  # msgspec's type descriptions
-    """Spell a msgspec type description."""
+    """Spell a msgspec type description in plain words."""
     name = type(info).__name__
-    if name == "LiteralType":
-        return " or ".join(f"`{value}`" for value in info.values)
-    if name == "UnionType":
-        return " or ".join(
-            describe_type(part) for part in info.types if type(part).__name__ != "NoneType"
-        )
-    if name in {"ListType", "VarTupleType", "SetType", "FrozenSetType"}:
-        return f"list of {describe_type(info.item_type)}"
-    if name == "DictType":
-        return f"table of {describe_type(info.value_type)}"
-    if name == "CustomType":
-        return info.cls.__name__.lower()
-    if name == "StructType":
-        return info.cls.__name__
-    if name == "Metadata":
-        return describe_type(info.type)
-    words = {
-        "StrType": "text",
-        "IntType": "integer",
-        "FloatType": "number",
-        "BoolType": "true or false",
+    inner = {
+        "LiteralType": lambda: " or ".join(f"`{value}`" for value in info.values),
+        "UnionType": lambda: " or ".join(map(describe_type, without_none(info.types))),
+        "DictType": lambda: f"table of {describe_type(info.value_type)}",
+        "CustomType": lambda: info.cls.__name__.lower(),
+        "StructType": lambda: info.cls.__name__,
+        "Metadata": lambda: describe_type(info.type),
     }
-    limits = ""
-    low, high = getattr(info, "ge", None), getattr(info, "le", None)
-    if low is not None or high is not None:
-        limits = f", {'' if low is None else low}..{'' if high is None else high}"
-    return words.get(name, name) + limits
+    if name in MANY:
+        return f"list of {describe_type(info.item_type)}"
+    if name in inner:
+        return inner[name]()
+    return WORDS.get(name, name) + limits(info)
+
+
+def without_none(types: Any) -> list[Any]:  # noqa: ANN401  # msgspec's type descriptions
+    """Leave out None: that a key may be missing is seen by its default."""
+    return [part for part in types if type(part).__name__ != "NoneType"]
+
+
+def limits(info: Any) -> str:  # noqa: ANN401  # msgspec's type descriptions
+    """Spell the range of a number."""
+    low = info.ge if getattr(info, "ge", None) is not None else getattr(info, "gt", None)
+    high = info.le if getattr(info, "le", None) is not None else getattr(info, "lt", None)
+    if low is None and high is None:
+        return ""
+    return f", {'' if low is None else low}..{'' if high is None else high}"
 
 
 def description(info: Any) -> str:  # noqa: ANN401  # msgspec's type descriptions
@@ -218,7 +227,8 @@ def struct_rows(kind: type, prefix: str = "") -> list[str]:
             rows += struct_rows(inner.cls, f"{name}.")
             continue
         rows.append(
-            f"| `{name}` | {describe_type(field.type)} | {default_of(field)} | {description(field.type)} |"
+            f"| `{name}` | {describe_type(field.type)} | {default_of(field)}"
+            f" | {description(field.type)} |"
         )
         element = getattr(inner, "item_type", None)
         if type(element).__name__ == "StructType":
@@ -230,10 +240,8 @@ def default_of(field: Any) -> str:  # noqa: ANN401  # msgspec's field
     """Spell the default of a field."""
     if field.required:
         return "required"
-    if field.default is not msgspec.NODEFAULT:
-        value = field.default
-    else:
-        value = field.default_factory()
+    has_value = field.default is not msgspec.NODEFAULT
+    value = field.default if has_value else field.default_factory()
     if value is None:
         return ""
     return f"`{value if not isinstance(value, bool) else str(value).lower()}`"
@@ -244,9 +252,9 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Every program reads one TOML file (`--config`, by default `/etc/sztb/<role>.toml`); `init` writes",
-        "a commented one, `check` validates it. Relative paths start at the folder of the file. Unknown",
-        "keys are errors. Made by `scripts/documents.py` from the settings types; do not edit.",
+        "Every program reads one TOML file (`--config`, by default `/etc/sztb/<role>.toml`);",
+        "`init` writes a commented one, `check` validates it. Relative paths start at the folder of",
+        "the file. Unknown keys are errors. Made by `scripts/documents.py`; do not edit.",
         "",
     ]
     for program, module in SETTINGS.items():

@@ -1,0 +1,1 @@
+"""A whole world of processes on one machine: manufacturer, site, join proxy, new devices."""
