@@ -16,6 +16,7 @@ class CoapsServer:
     def __init__(self, dtls: DtlsServer, service: CoapService) -> None:
         self._dtls = dtls
         self._service = service
+        self._closed = False
 
     @classmethod
     async def bind(
@@ -49,6 +50,12 @@ class CoapsServer:
         return self._dtls.address
 
     async def close(self, grace: float = 10.0) -> None:
-        """Answer new requests 5.03, give the others ``grace`` seconds, say close_notify."""
+        """Answer new requests 5.03, give the others ``grace`` seconds, say close_notify.
+
+        Harmless when that has happened.
+        """
+        if self._closed:
+            return
+        self._closed = True
         await self._service.drain(grace)
         await self._dtls.close()
