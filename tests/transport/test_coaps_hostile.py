@@ -165,13 +165,13 @@ async def test_memory_stays_flat_under_new_requests():
 
         tracemalloc.start()
         try:
-            await flood(1500)
+            await flood(1000)
             before = tracemalloc.get_traced_memory()[0]
-            await flood(1500)
+            await flood(2000)
             after = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        assert after - before < 20_000
+        assert after - before < 100_000  # fifty bytes a request; the smallest object has more
 
 
 async def test_a_peer_that_never_confirms_a_closing_answer_loses_the_connection(monkeypatch):
