@@ -55,7 +55,9 @@ class Refusal(Enum):
     NONCELESS = auto()
     DEVICE_BLOCKED = auto()
     NOT_AN_OWNER = auto()
+    OWNED_BY_ANOTHER = auto()
     PIN_IS_MANUFACTURER = auto()
+    REGISTRAR_CHAIN = auto()
     # voucher at the pledge
     VOUCHER_SIGNATURE = auto()
     EXPIRED = auto()
@@ -186,7 +188,9 @@ REPLY: dict[Refusal, Reply] = {  # cbrski.md 5.4 and 10, est.md 4.2
     Refusal.NONCELESS: Reply(*_FORBIDDEN, "nonceless voucher not allowed"),
     Refusal.DEVICE_BLOCKED: Reply(*_FORBIDDEN, "device blocked"),
     Refusal.NOT_AN_OWNER: Reply(*_NOT_FOUND, "no voucher was issued to this domain"),
-    Refusal.PIN_IS_MANUFACTURER: Reply(*_FORBIDDEN, "registrar chain not accepted"),
+    Refusal.OWNED_BY_ANOTHER: Reply(*_FORBIDDEN, "device belongs to another domain"),
+    Refusal.PIN_IS_MANUFACTURER: Reply(*_FORBIDDEN, "registrar is under the manufacturer's CA"),
+    Refusal.REGISTRAR_CHAIN: Reply(*_FORBIDDEN, "registrar certificate chain not accepted"),
     Refusal.VOUCHER_SIGNATURE: Reply(*_FORBIDDEN, "voucher signature does not verify"),
     Refusal.EXPIRED: Reply(*_FORBIDDEN, "expired"),
     Refusal.NOT_YET_VALID: Reply(*_FORBIDDEN, "not yet valid"),

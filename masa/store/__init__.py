@@ -1,0 +1,1 @@
+"""The MASA's tables on SQL."""
