@@ -122,9 +122,8 @@ def conformance() -> str:
         for number, row in own.items():
             cell = short(tests[number]) if tests.get(number) else f"none: {row.get('reason', '?')}"
             text = f"{row['text']} ({row['source']})".replace("|", "\\|")
-            lines.append(
-                f"| {number} | {row['level']} | {text} | {short(code.get(number, set()))} | {cell} |"
-            )
+            places = short(code.get(number, set()))
+            lines.append(f"| {number} | {row['level']} | {text} | {places} | {cell} |")
         lines.append("")
     missing = [n for n, row in rules.items() if not tests.get(n) and not row.get("reason")]
     if missing:
@@ -186,8 +185,8 @@ def describe_type(info: Any) -> str:  # noqa: ANN401  # msgspec's type descripti
         "UnionType": lambda: " or ".join(map(describe_type, without_none(info.types))),
         "DictType": lambda: f"table of {describe_type(info.value_type)}",
         "CustomType": lambda: info.cls.__name__.lower(),
-        "StructType": lambda: info.cls.__name__,
-        "Metadata": lambda: describe_type(info.type),
+        "StructType": lambda: str(info.cls.__name__),
+        "Metadata": lambda: describe_type(info.type),  # noqa: PLW0108  # info has no type otherwise
     }
     if name in MANY:
         return f"list of {describe_type(info.item_type)}"
@@ -253,8 +252,8 @@ def configuration() -> str:
         "# Configuration",
         "",
         "Every program reads one TOML file (`--config`, by default `/etc/sztb/<role>.toml`);",
-        "`init` writes a commented one, `check` validates it. Relative paths start at the folder of",
-        "the file. Unknown keys are errors. Made by `scripts/documents.py`; do not edit.",
+        "`init` writes a commented one, `check` validates it. Relative paths start at the folder",
+        "of the file. Unknown keys are errors. Made by `scripts/documents.py`; do not edit.",
         "",
     ]
     for program, module in SETTINGS.items():

@@ -1,0 +1,153 @@
+"""Figures of single parts: DTLS handshakes, idle associations, the join proxy, a pledge's start."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pledge.daemon import parse_endpoint
+from pledge.identity import load_factory
+from sztb.transport.association import AssociationHandler
+from sztb.transport.dtls import DtlsClient
+from sztb.transport.memory import MemoryNetwork
+from sztb.transport.tls.config import ClientTls, ServerTls
+
+from .build import World
+from .processes import Daemon
+
+HANDSHAKES = 300
+IDLE = 1000
+DATAGRAM = bytes(200)
+WINDOW = 64  # datagrams under way at once through the join proxy
+
+
+class Quiet(AssociationHandler):
+    """Wants to know nothing."""
+
+    def established(self, association: object) -> None:
+        """Nothing."""
+
+    def received(self, association: object, data: bytes) -> None:
+        """Nothing."""
+
+    def closed(self, association: object, error: Exception | None) -> None:
+        """Nothing."""
+
+
+def handshakes_per_second(factory: Path) -> float:
+    """Full mutual DTLS handshakes per second and core, both ends and the cookie included."""
+    identity = load_factory(factory, None).tls
+    network = MemoryNetwork()
+    network.serve(("::1", 5684, 0, 0), ServerTls(identity), Quiet())
+    began = time.process_time()
+    for number in range(HANDSHAKES):
+        client = network.connect(
+            ("::1", 10_000 + number, 0, 0), ("::1", 5684, 0, 0), ClientTls(identity), Quiet()
+        )
+        network.run(until=network.now + 1.0)
+        if not client.established:
+            raise RuntimeError("handshake in memory failed")
+    return HANDSHAKES / (time.process_time() - began)
+
+
+async def _open_idle(world: World, factory: Path) -> list[object]:
+    identity = load_factory(factory, None).tls
+    endpoint = parse_endpoint(f"[::1]:{world.registrar_port}")
+    opened: list[object] = []
+    for _ in range(IDLE // 20):
+        opened += await asyncio.gather(*(
+            DtlsClient.connect(endpoint.address, ClientTls(identity), Quiet(), timeout=20)
+            for _ in range(20)
+        ))  # fmt: skip
+    return opened
+
+
+def bytes_per_idle_association(world: World, factory: Path) -> float:
+    """Memory of the registrar per association that is open and silent."""
+    registrar = world.daemons["registrar"]
+
+    async def measure() -> float:
+        before = registrar.usage().rss_bytes
+        opened = await _open_idle(world, factory)
+        grown = registrar.usage().rss_bytes - before
+        for association in opened:
+            association.close()  # type: ignore[attr-defined]
+        return grown / len(opened)
+
+    return asyncio.run(measure())
+
+
+def proxy_datagrams_per_second(world: World, seconds: float) -> float:
+    """Datagrams relayed per second of the join proxy's CPU time, both directions counted."""
+    proxy, link = world.daemons["join_proxy"], world.link
+    assert link is not None
+    scope = socket.if_nametoindex(link.devices)
+    target = _join_socket_address(proxy, scope)
+    echo = _udp("::1", world.registrar_port)
+    pledges = [_udp() for _ in range(8)]
+    relayed, before = 0, proxy.usage().cpu_seconds
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        relayed += sum(_volley(pledge, echo, target) for pledge in pledges)
+    return relayed / max(proxy.usage().cpu_seconds - before, 1e-9)
+
+
+def _volley(pledge: socket.socket, echo: socket.socket, target: tuple[str, int, int, int]) -> int:
+    """Send a window of datagrams up and what arrived down again; count what came out."""
+    for _ in range(WINDOW):
+        pledge.sendto(DATAGRAM, target)
+    return _drain(echo, echo_back=True) + _drain(pledge, echo_back=False)
+
+
+def _drain(receiving: socket.socket, *, echo_back: bool) -> int:
+    count = 0
+    while count < WINDOW:
+        try:
+            datagram, source = receiving.recvfrom(2048)
+        except TimeoutError:
+            break
+        count += 1
+        if echo_back:
+            receiving.sendto(datagram, source)
+    return count
+
+
+def _udp(address: str = "::", port: int = 0) -> socket.socket:
+    made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    made.bind((address, port))
+    made.settimeout(0.2)
+    return made
+
+
+def _join_socket_address(proxy: Daemon, scope: int) -> tuple[str, int, int, int]:
+    found = re.search(r"join_port=(?:\x1b\[\d+m)*(\d+)", proxy.log.read_text())
+    table = Path("/proc/net/if_inet6").read_text()
+    if found is None:
+        raise RuntimeError("the join proxy does not serve its link")
+    address = next(row.split()[0] for row in table.splitlines() if row.endswith("sztb0"))
+    host = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
+    return host, int(found[1]), 0, scope
+
+
+def pledge_start(config: Path, registrar_port: int) -> tuple[float, float]:
+    """Resident memory in MB at the end of one onboarding, and seconds to the first packet."""
+    listener = _udp("::1")
+    listener.settimeout(10)
+    port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "pledge", "run", "--once", "--config", str(config)]
+    began = time.monotonic()
+    first = subprocess.Popen([*command, "--registrar", f"[::1]:{port}"])
+    listener.recvfrom(2048)
+    seconds = time.monotonic() - began
+    first.kill()
+    first.wait()
+    done = subprocess.Popen([*command, "--registrar", f"[::1]:{registrar_port}"])
+    _, status, usage = os.wait4(done.pid, 0)
+    done.returncode = os.waitstatus_to_exitcode(status)
+    if done.returncode:
+        raise RuntimeError(f"pledge: exit {done.returncode}")
+    return usage.ru_maxrss / 1024, seconds
