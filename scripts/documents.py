@@ -185,8 +185,8 @@ def describe_type(info: Any) -> str:  # noqa: ANN401  # msgspec's type descripti
         "UnionType": lambda: " or ".join(map(describe_type, without_none(info.types))),
         "DictType": lambda: f"table of {describe_type(info.value_type)}",
         "CustomType": lambda: info.cls.__name__.lower(),
-        "StructType": lambda: str(info.cls.__name__),
-        "Metadata": lambda: describe_type(info.type),  # noqa: PLW0108  # info has no type otherwise
+        "StructType": lambda: f"{info.cls.__name__}",
+        "Metadata": lambda: describe_type(info.type),
     }
     if name in MANY:
         return f"list of {describe_type(info.item_type)}"
