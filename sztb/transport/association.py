@@ -239,6 +239,8 @@ class Association:
 
         Copies made by the network are no forgeries, nor are leftovers of the handshake.
         """
+        if not self._session.established:
+            return True
         failed = self._session.failed_records
         new, self._failed_records = failed - self._failed_records, failed
         if is_protected_traffic(datagram):

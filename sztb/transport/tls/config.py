@@ -7,7 +7,7 @@ CoAP or HTTP code, not an alert.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from sztb.pki.keys import Signer
 
@@ -17,13 +17,26 @@ CertificateType = Literal["x509", "raw-public-key"]
 PATH_MTU = 1024  # cbrski.md 4.2: UDP payload bytes to assume before anything is known
 
 
+@runtime_checkable
+class DigestSigner(Signer, Protocol):
+    """A `Signer` that also signs what was hashed elsewhere, as tokens do.
+
+    TLS libraries hash the handshake themselves: an ECDSA key that cannot be exported has to be
+    of this kind. Ed25519 hashes the data twice and needs `sign` alone.
+    """
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the DER signature over a digest made with the key's own hash (32 or 48 bytes)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
     """Certificates and the key behind the first of them.
 
     Attributes:
         chain: DER certificates, end entity first, anchors optional.
-        key: signs the handshake; need not be exportable.
+        key: signs the handshake: a `FileKey`, a `DigestSigner`, or any `Signer` with Ed25519.
     """
 
     chain: tuple[bytes, ...]

@@ -3,7 +3,7 @@
 from sztb.errors import Misuse
 from sztb.pki.keys import FileKey, SignatureAlgorithm, Signer, spki_der
 from sztb.transport.tls import gnutls
-from sztb.transport.tls.config import TlsIdentity
+from sztb.transport.tls.config import DigestSigner, TlsIdentity
 from sztb.transport.tls.gnutls import CData, datum, ffi, lib, report_exception
 
 # What a key of ours can sign, as GnuTLS names it; the first is preferred. A P-384 key does not
@@ -52,12 +52,9 @@ class Credentials:
 
     def _add(self, parsed: CData, count: int, signer: Signer) -> None:
         key = self._import_key(signer)
-        error = lib.gnutls_certificate_set_key(self.pointer, ffi.NULL, 0, parsed, count, key)
-        if error < 0:  # from here on the library owns both, if it took them
-            lib.gnutls_privkey_deinit(key)
-            for index in range(count):
-                lib.gnutls_pcert_deinit(parsed + index)
-        _check(error)
+        # Where this fails, the library may own key and certificates already or not; a wrong
+        # configuration leaks them rather than have them freed twice.
+        _check(lib.gnutls_certificate_set_key(self.pointer, ffi.NULL, 0, parsed, count, key))
 
     def _import_key(self, signer: Signer) -> CData:
         allocated = ffi.new("gnutls_privkey_t *")
@@ -67,17 +64,27 @@ class Credentials:
             der, _copy = datum(signer.pkcs8_der())
             error = lib.gnutls_privkey_import_x509_raw(key, der, gnutls.FORMAT_DER, ffi.NULL, 0)
         else:
-            self._signer_handle = self._signer_handle or ffi.new_handle(signer)
-            error = lib.gnutls_privkey_import_ext4(
-                key, self._signer_handle, _sign_data, ffi.NULL, ffi.NULL, ffi.NULL, _key_info, 0
-            )
+            error = self._delegate(key, signer)
         if error < 0:
             lib.gnutls_privkey_deinit(key)
         _check(error)
         return key
 
+    def _delegate(self, key: CData, signer: Signer) -> int:
+        sign_digest = ffi.NULL
+        if isinstance(signer, DigestSigner):
+            sign_digest = _sign_digest
+        elif signer.algorithm is not SignatureAlgorithm.EDDSA:
+            raise Misuse("TLS identity: an ECDSA key must be exportable or a DigestSigner")
+        self._signer_handle = self._signer_handle or ffi.new_handle(signer)
+        return lib.gnutls_privkey_import_ext4(
+            key, self._signer_handle, _sign_data, sign_digest, ffi.NULL, ffi.NULL, _key_info, 0
+        )
+
 
 def _parse_chain(chain: tuple[bytes, ...]) -> CData:
+    if not chain:
+        raise Misuse("TLS identity: no certificate")
     parsed = ffi.new("gnutls_pcert_st[]", len(chain))
     for index, certificate in enumerate(chain):
         der, _copy = datum(certificate)
@@ -111,7 +118,19 @@ def _check(error: int) -> None:
 def _sign_data(
     _key: CData, _algorithm: int, signer: CData, _flags: int, data: CData, signature: CData
 ) -> int:
-    made = ffi.from_handle(signer).sign(gnutls.datum_bytes(data))
+    return _hand_over(ffi.from_handle(signer).sign(gnutls.datum_bytes(data)), signature)
+
+
+@ffi.callback(
+    "gnutls_privkey_sign_hash_func", error=gnutls.E_PK_SIGN_FAILED, onerror=report_exception
+)
+def _sign_digest(
+    _key: CData, _algorithm: int, signer: CData, _flags: int, digest: CData, signature: CData
+) -> int:
+    return _hand_over(ffi.from_handle(signer).sign_digest(gnutls.datum_bytes(digest)), signature)
+
+
+def _hand_over(made: bytes, signature: CData) -> int:
     signature.data = lib.gnutls_malloc(len(made))  # the library frees it
     ffi.memmove(signature.data, made, len(made))
     signature.size = len(made)

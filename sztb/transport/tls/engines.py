@@ -38,6 +38,8 @@ _X509 = ":+CTYPE-X509"
 _SERVER_BOTH = ":+CTYPE-SRV-X509:+CTYPE-SRV-RAWPK:+CTYPE-CLI-X509"
 _SERVER_RAWPK = ":+CTYPE-SRV-RAWPK:+CTYPE-CLI-X509"
 
+MAX_HANDSHAKE_MESSAGE = 32 * 1024  # bytes: eight certificates, with room to spare
+
 _NO_LIMIT_MS = 7 * 24 * 3600 * 1000  # our own deadlines end handshakes
 
 
@@ -47,7 +49,7 @@ class _Engine:
     def __init__(self, priorities: str, credentials: Credentials, flags: int) -> None:
         self._priorities = _priorities(priorities)
         self._credentials = credentials
-        self._flags = flags | gnutls.NONBLOCK | gnutls.NO_EXTENSIONS | gnutls.NO_TICKETS
+        self._flags = flags | gnutls.NONBLOCK | gnutls.NO_TICKETS | gnutls.NO_STATUS_REQUEST
         self._buffer = ffi.new("char[]", MAX_RECORD)
 
     @property
@@ -62,6 +64,7 @@ class _Engine:
         c = ffi.gc(allocated[0], lib.gnutls_deinit)
         lib.gnutls_priority_set(c, self._priorities)
         lib.gnutls_credentials_set(c, gnutls.CERTIFICATE_CREDENTIALS, self._credentials.pointer)
+        lib.gnutls_handshake_set_max_packet_length(c, MAX_HANDSHAKE_MESSAGE)
         if self._datagram:
             lib.gnutls_dtls_set_mtu(c, max_datagram)
             lib.gnutls_dtls_set_timeouts(c, 0, _NO_LIMIT_MS)

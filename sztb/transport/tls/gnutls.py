@@ -29,6 +29,9 @@ typedef int (*gnutls_pull_timeout_func)(void *, unsigned int);
 typedef int (*gnutls_privkey_sign_data_func)(
     void *key, int algorithm, void *userdata, unsigned int flags,
     const gnutls_datum_t *data, gnutls_datum_t *signature);
+typedef int (*gnutls_privkey_sign_hash_func)(
+    void *key, int algorithm, void *userdata, unsigned int flags,
+    const gnutls_datum_t *hash, gnutls_datum_t *signature);
 typedef int (*gnutls_privkey_info_func)(void *key, unsigned int flags, void *userdata);
 
 const char *gnutls_check_version(const char *);
@@ -58,8 +61,8 @@ void gnutls_privkey_deinit(gnutls_privkey_t);
 int gnutls_privkey_import_x509_raw(
     gnutls_privkey_t, const gnutls_datum_t *, int format, const char *password, unsigned int flags);
 int gnutls_privkey_import_ext4(
-    gnutls_privkey_t, void *userdata, gnutls_privkey_sign_data_func, void *sign_hash_func,
-    void *decrypt_func, void *deinit_func, gnutls_privkey_info_func, unsigned int flags);
+    gnutls_privkey_t, void *userdata, gnutls_privkey_sign_data_func,
+    gnutls_privkey_sign_hash_func, void *decrypt_func, void *deinit_func, gnutls_privkey_info_func, unsigned int flags);
 
 int gnutls_init(gnutls_session_t *, unsigned int flags);
 void gnutls_deinit(gnutls_session_t);
@@ -72,6 +75,7 @@ int gnutls_alpn_get_selected_protocol(gnutls_session_t, gnutls_datum_t *);
 int gnutls_server_name_set(gnutls_session_t, int type, const void *name, size_t size);
 ssize_t gnutls_record_set_max_size(gnutls_session_t, size_t size);
 size_t gnutls_record_get_max_size(gnutls_session_t);
+void gnutls_handshake_set_max_packet_length(gnutls_session_t, size_t);
 
 void gnutls_transport_set_ptr(gnutls_session_t, void *);
 void gnutls_transport_set_push_function(gnutls_session_t, gnutls_push_func);
@@ -107,10 +111,10 @@ SERVER = 1  # gnutls_init_flags_t
 CLIENT = 1 << 1
 DATAGRAM = 1 << 2
 NONBLOCK = 1 << 3
-NO_EXTENSIONS = 1 << 4  # no session tickets and no OCSP unless asked for; the rest is still sent
 FORCE_CLIENT_CERT = 1 << 9  # show our certificate whatever CAs the server names
 NO_TICKETS = 1 << 10
 ENABLE_RAWPK = 1 << 18
+NO_STATUS_REQUEST = 1 << 24  # since 3.8; without meaning before
 
 CERTIFICATE_CREDENTIALS = 1  # gnutls_credentials_type_t
 CERT_REQUESTS = {"none": 0, "requested": 1, "required": 2}  # gnutls_certificate_request_t

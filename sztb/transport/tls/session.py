@@ -30,7 +30,8 @@ class GnutlsSession:
 
     __slots__ = (
         "_buffer", "_c", "_datagram", "_deadline", "_discarded", "_engine", "_established",
-        "_events", "_handle", "_interval", "_max_datagram", "_max_payload", "_peer_chain", "_record_limit", "_wire",
+        "_events", "_handle", "_interval", "_max_datagram", "_max_payload", "_peer_chain",
+        "_record_limit", "_wire",
     )  # fmt: skip
 
     def __init__(
@@ -217,7 +218,7 @@ class GnutlsSession:
         self._events.append(Established())
 
     def _record_size(self) -> int:
-        return min(lib.gnutls_record_get_max_size(self._c), self._record_limit)
+        return min(int(lib.gnutls_record_get_max_size(self._c)), self._record_limit)
 
     def _read_peer_chain(self) -> tuple[bytes, ...]:
         count = ffi.new("unsigned int *")
