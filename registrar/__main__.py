@@ -11,16 +11,10 @@ from sztb.daemon.clock import random_bytes, utc_now
 from sztb.daemon.run import run as run_daemon
 from sztb.daemon.settings import load
 
+from .cli.commands import GROUPS
+from .cli.common import config_option
 from .keys import read_password
-from .settings import DEFAULT_PATH, Settings
-
-config_option = click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="Configuration file.",
-)
+from .settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,6 +90,10 @@ def run(config: Path) -> None:
     settings = load(config, Settings)
     logs.configure(level=settings.log_level, form=settings.log_format)
     sys.exit(run_daemon(Registrar(config, settings).serve))
+
+
+for group in GROUPS:
+    main.add_command(group)
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def admit(
         Refused: OUTSTANDING or PVR_STALE (`PendingVouchers.begin`), IDEVID without a MASA URL.
     """
     device = asked.pledge.device
-    known = tables.devices.get(device)
+    known = tables.devices.get(device, asked.pledge.manufacturer.name)
     decision = site.admission.admit(device, asked.pledge.manufacturer, known, now)
     record = known or device_states.first_seen(device, asked.pledge.manufacturer.name, now)
     record = replace(record, idevid=certificates.der(asked.pledge.certificate))

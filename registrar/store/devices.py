@@ -97,10 +97,16 @@ class SqlDevices(Devices):
         serial_number: str | None = None,
         state: DeviceState | None = None,
         standing: Standing | None = None,
+        manufacturer: str | None = None,
         limit: int = 1000,
     ) -> Sequence[DeviceRecord]:
         query = sa.select(devices).order_by(devices.c.updated.desc()).limit(limit)
-        wanted = {"serial_number": serial_number, "state": state, "standing": standing}
+        wanted = {
+            "serial_number": serial_number,
+            "state": state,
+            "standing": standing,
+            "manufacturer": manufacturer,
+        }
         for column, value in wanted.items():
             if value is not None:
                 query = query.where(devices.c[column] == value)
@@ -112,8 +118,7 @@ class SqlDevices(Devices):
         Returns:
             False when it was listed already.
         """
-        known = self.find(serial_number=serial_number)
-        seen = [record for record in known if record.manufacturer == manufacturer]
+        seen = self.find(serial_number=serial_number, manufacturer=manufacturer)
         if seen:
             changed = [self._list_seen(record.ref, now, note) for record in seen]
             return any(changed)
@@ -141,9 +146,13 @@ class SqlDevices(Devices):
         key = {"maker": manufacturer, "key_serial": serial_number}
         return self._connection.execute(_UNLIST, key).rowcount == 1
 
-    def listed(self, limit: int = 1000) -> Sequence[tuple[str, str, Instant, str]]:
+    def listed(
+        self, manufacturer: str | None = None, limit: int = 1000
+    ) -> Sequence[tuple[str, str, Instant, str]]:
         """Return (manufacturer, serial number, since, note) of listed devices never seen."""
         query = sa.select(listed_devices).order_by(listed_devices.c.listed.desc()).limit(limit)
+        if manufacturer is not None:
+            query = query.where(listed_devices.c.manufacturer == manufacturer)
         return [
             (row.manufacturer, row.serial_number, from_ms(row.listed), row.note)
             for row in self._connection.execute(query)

@@ -1,0 +1,1 @@
+"""The operator's commands beside the running registrar: manufacturers, devices, CA, journal."""
