@@ -38,14 +38,10 @@ class ProximityLeaf:
     def is_key_of(self, certificate: x509.Certificate) -> bool:
         """True when the leaf names the certificate's public key (M-09)."""
         spki = keys.spki_der(certificates.public_key(certificate))
-        match self.kind:
-            case Kind.PUBK_SHA256:
-                return self.value == hashlib.sha256(spki).digest()
-            case Kind.PUBK:
-                return self.value == spki
-            case Kind.CERT:
-                named = certificates.load(self.value)
-                return keys.spki_der(certificates.public_key(named)) == spki
+        if self.kind is Kind.CERT:
+            named = certificates.load(self.value)
+            return keys.spki_der(certificates.public_key(named)) == spki
+        return self.value == (spki if self.kind is Kind.PUBK else hashlib.sha256(spki).digest())
 
     def is_certificate(self, certificate: x509.Certificate) -> bool:
         """True when the leaf names exactly this certificate, or, being a key, its key (R-16)."""

@@ -242,6 +242,16 @@ def test_bag_order_carries_no_meaning() -> None:
     assert set(straight.envelope.certificates) == expected
 
 
+def test_extracted_certificates() -> None:
+    """V2: not the listed ones, but of the same keys."""
+    bag = opened(BY_NAME["cose/rvr.hex"]).envelope.certificates
+    assert bag[0] == read("cose/extracted/rvr-x5bag-0-registrar.der")
+    assert bag[1] == read("cose/extracted/rvr-x5bag-1-domain_ca.der")
+    pinned = opened(BY_NAME["cose/voucher.hex"]).data.pinned_domain_cert
+    assert pinned == read("cose/extracted/voucher-pinned-domain-cert.der") == bag[1]
+    assert pinned != read("cose/certs/domain_ca.der")
+
+
 # payloads alone
 
 
