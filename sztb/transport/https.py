@@ -5,11 +5,14 @@ bodies and the number of connections are bounded here.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
+from typing_extensions import override
 
 from sztb.transport.association import Address
 from sztb.transport.tls.config import ServerTls
@@ -17,6 +20,19 @@ from sztb.transport.tls.engines import ServerEngine
 from sztb.transport.tls_stream import StreamLimits, TlsStreams
 
 _BACKLOG = 512
+
+
+class _NotTheirFault(logging.Filter):
+    """Drops what aiohttp logs about broken requests: any stranger could fill the log with it."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_NotTheirFault())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,7 @@ class HttpsServer:
         server: web.Server,
     ) -> None:
         self._listener = listener
+        self._address: Address = listener.sockets[0].getsockname()
         self._streams = streams
         self._runner = runner
         self._server = server
@@ -56,8 +73,7 @@ class HttpsServer:
     @property
     def address(self) -> Address:
         """The socket address that requests come to."""
-        address: Address = self._listener.sockets[0].getsockname()
-        return address
+        return self._address
 
     @property
     def connections(self) -> int:
@@ -103,6 +119,7 @@ async def serve(
         access_log=None,
         auto_decompress=False,  # nothing here is worth a decompression bomb
         keepalive_timeout=limits.keep_alive_seconds,
+        logger=_log,
         lingering_time=limits.body_seconds,
         max_line_size=limits.max_field,
         max_field_size=limits.max_field,
@@ -140,7 +157,12 @@ async def _read(request: web.Request, limits: HttpsLimits) -> web.Request:
         async with asyncio.timeout(limits.body_seconds):
             await request.read()
     except TimeoutError:
-        slow = web.HTTPRequestTimeout(text="body too slow")
-        slow.force_close()
-        raise slow from None
+        raise _ended(web.HTTPRequestTimeout(text="body too slow")) from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise _ended(web.HTTPBadRequest(text="body cut off or malformed")) from None
     return request
+
+
+def _ended(answer: web.HTTPException) -> web.HTTPException:
+    answer.force_close()
+    return answer

@@ -78,7 +78,7 @@ class TlsStream(asyncio.BufferedProtocol):
         self._tcp: asyncio.Transport | None = None
         self._transport: TlsTransport | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._error: Exception | None = None
+        self._error: ConnectionError | None = None
         self.closing = False
 
     @property
@@ -218,7 +218,8 @@ class TlsStream(asyncio.BufferedProtocol):
 
     def _end(self, error: LinkFailed | None) -> None:
         """Act on the end of the session: nothing more comes, and what we write is not read."""
-        self._error = error
+        if error is not None:  # asyncio's word for it
+            self._error = ConnectionResetError(str(error))
         if self._transport is not None and error is None:
             self._transport.get_protocol().eof_received()
         self.close()
