@@ -3,6 +3,7 @@
 Numbers and dates are arguments; the caller draws `certificate_number` at random (RFC 5280 4.1.2.2).
 """
 
+import re
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -11,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from sztb.codepoints import oid
 from sztb.encoding import der as asn1
+from sztb.errors import Refusal, Refused
 from sztb.pki.crl import Revoked, make_crl
 from sztb.pki.issuing import (
     MAX_CERTIFICATE_NUMBER,
@@ -26,6 +28,8 @@ from sztb.pki.issuing import (
     under,
 )
 from sztb.pki.keys import PublicKey, Signer
+
+_SERIAL_NUMBER = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]{1,64}")  # RFC 5280 A.1, X520SerialNumber
 
 __all__ = [
     "MAX_CERTIFICATE_NUMBER",
@@ -100,7 +104,16 @@ def make_idevid(
         now: start of validity.
         certificate_number: positive, at most 20 octets.
         common_name: an additional commonName, for example the product's name.
+
+    Raises:
+        Refused: IDEVID: `serial_number` cannot be a PrintableString of 1 to 64 characters.
     """
+    if not _SERIAL_NUMBER.fullmatch(serial_number):
+        raise Refused(
+            Refusal.IDEVID,
+            f"serial number {serial_number!r}: letters, digits and "
+            "space ' ( ) + , - . / : = ? only, 1 to 64 of them",
+        )
     attributes = [x509.NameAttribute(NameOID.SERIAL_NUMBER, serial_number)]
     if common_name is not None:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
