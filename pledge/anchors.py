@@ -61,15 +61,16 @@ def choose_anchors(
 ) -> ExplicitTrustAnchors:
     """Turn the answer to /crts into the database (E-17 to E-19, D12).
 
-    Self-signed CAs, decided by signature and never by names, are anchors; so is a CA whose issuer
-    is not among the received ones. The others help to build paths. A previous anchor stays until
-    it expires or until the newest root is certified by it.
+    Self-signed CAs, decided by signature and never by names, are the anchors; where there is none,
+    the CAs whose issuer is not among the received ones. The others help to build paths. A previous
+    anchor stays until it expires or until the newest root is certified by it.
 
     Raises:
         Refused: CERTIFICATE_PATH, no CA certificate at all, or far too many.
     """
     authorities = [each for each in dict.fromkeys(received) if certificates.is_ca(each)]
-    anchors = [each for each in authorities if _is_top(each, authorities)]
+    anchors = [each for each in authorities if certificates.is_self_signed(each)]
+    anchors = anchors or [each for each in authorities if _is_top(each, authorities)]
     if not anchors or len(authorities) > MAX_CERTIFICATES:
         raise Refused(Refusal.CERTIFICATE_PATH, f"{len(authorities)} CA certificates in /crts")
     helpers = [each for each in authorities if each not in anchors]
@@ -79,10 +80,7 @@ def choose_anchors(
 
 
 def _is_top(certificate: x509.Certificate, among: Sequence[x509.Certificate]) -> bool:
-    others = (each for each in among if each != certificate)
-    return certificates.is_self_signed(certificate) or not any(
-        certificates.is_signed_by(certificate, other) for other in others
-    )
+    return not any(certificates.is_signed_by(certificate, other) for other in among)
 
 
 def _stays(
