@@ -91,6 +91,14 @@ class Resources:
         application.router.add_route("*", "/{path:.*}", self.answer)
         return application
 
+    async def check(self) -> None:
+        """Raise Unavailable when no voucher can be issued now."""
+        await self.service.store.write(lambda _transaction: None)
+
+    async def close(self) -> None:
+        """Close what the service of the moment holds open, but the store."""
+        await self.service.revocation.close()
+
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request; errors become a status and a plain text (M-22, M-28)."""
         began = monotonic()

@@ -15,6 +15,8 @@ from .metrics import Metrics
 from .policy.rules import Rules
 from .records import Instant
 
+Clock = Callable[[], Instant]
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -40,7 +42,7 @@ class Service:
     revocation: Revocation
     journal: Journal
     metrics: Metrics
-    now: Callable[[], Instant]
+    now: Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _NEWEST = (
     .limit(bindparam("most", type_=sa.Integer))
 )
 _COUNT = sa.select(sa.func.count()).select_from(issues).where(*_OF_DEVICE)
-_KEYS = bindparam("domain_keys", expanding=True)
+_KEYS: sa.BindParameter[bytes] = bindparam("domain_keys", expanding=True)
 _OWNED = (
     sa.select(issues.c.sequence)
     .where(*_OF_DEVICE, issues.c.domain_key.in_(_KEYS) | issues.c.pinned_key.in_(_KEYS))

@@ -1,0 +1,1 @@
+"""Migrations of the MASA's schema, run by Alembic."""

@@ -1,0 +1,1 @@
+"""Whether the registrars' CAs are asked about revocation: one module per way."""
