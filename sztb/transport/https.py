@@ -80,6 +80,14 @@ class HttpsServer:
         """Open TCP connections."""
         return len(self._streams.open)
 
+    def renew(self, tls: ServerTls) -> None:
+        """Show this from the next connection on; open ones keep what they have seen.
+
+        Raises:
+            Misuse: the identity cannot be used; nothing changed.
+        """
+        self._streams.engine = ServerEngine(tls, datagram=False)
+
     async def close(self, grace: float = 10.0) -> None:
         """Stop accepting, let requests finish for ``grace`` seconds, say close_notify."""
         self._listener.close()
