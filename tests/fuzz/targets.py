@@ -27,16 +27,18 @@ class Target:
         name: of the harness.
         decode: takes any bytes.
         patterns: globs of its corpus below the vectors.
+        examples: what has no file of its own.
     """
 
     name: str
     decode: Callable[[bytes], object]
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    examples: tuple[bytes, ...] = ()
 
     def corpus(self) -> list[bytes]:
         """Return valid and invalid examples, at least one."""
         paths = sorted(path for pattern in self.patterns for path in ROOT.glob(pattern))
-        return [read(str(path.relative_to(ROOT))) for path in paths]
+        return [*self.examples, *(read(str(path.relative_to(ROOT))) for path in paths)]
 
 
 def _envelope(decode: Callable[[bytes], Any]) -> Callable[[bytes], object]:
@@ -92,7 +94,16 @@ TARGETS = (
         ("rfc8995/example-*.json",),
     ),
     Target("audit_log", audit_log.decode_json, ("rfc8995/example-auditlog.json",)),
-    Target("masa_url", _text(masa_url.request_voucher_url), ("rfc8995/example-voucher.json",)),
-    Target("rfc3339", _text(rfc3339.decode_instant), ("rfc8995/example-voucher.json",)),
-    Target("base64", _text(base64text.decode_base64), ("rfc8995/example-voucher.json",)),
+    Target(
+        "masa_url",
+        _text(masa_url.request_voucher_url),
+        examples=(b"masa.stok.nl", b"[2001:db8::1]:9443", b"http://masa.example.com/a%20b/"),
+    ),
+    Target(
+        "rfc3339",
+        _text(rfc3339.decode_instant),
+        examples=(b"2024-06-01T12:00:05Z", b"2019-05-15T17:25:55.644-04:00"),
+    ),
+    Target("base64", _text(base64text.decode_base64), examples=(b"BBgwFoAU", b"+/8=")),
+    Target("base64url", _text(base64text.decode_base64url), examples=(b"-_XE9zK9q8Ll1qylMtLKeg",)),
 )
