@@ -1,7 +1,7 @@
 """CoAP messages over UDP: header, token, options, payload (RFC 7252 3).
 
-Only what discovery needs to ask and answer by multicast without a CoAP library; exchanges over a
-secured association are `sztb.transport`'s. Decoding is strict and raises `Malformed` only.
+For discovery by multicast and for exchanges over a secured association alike; what options mean is
+in `sztb.encoding.coap_options`. Decoding is strict and raises `Malformed` only.
 """
 
 from dataclasses import dataclass

@@ -282,6 +282,28 @@ async def test_new_requests_are_refused_while_closing():
         await closing
 
 
+@pytest.mark.rule("R-31")
+async def test_a_busy_server_says_so():
+    release = asyncio.Event()
+
+    async def handler(request):
+        await release.wait()
+        return Answer(Code.CHANGED)
+
+    async with (
+        serving(handler) as server,
+        connected(server.address) as one,
+        connected(server.address) as two,
+    ):
+        server._service._max_calls = 1
+        held = asyncio.ensure_future(one.request(Code.POST, RV))
+        await eventually(lambda: server._service._tasks)
+        assert (await two.request(Code.POST, RV)).code is Code.SERVICE_UNAVAILABLE
+        release.set()
+        assert (await held).code is Code.CHANGED
+        assert (await two.request(Code.POST, RV)).code is Code.CHANGED
+
+
 async def test_nobody_is_there():
     async with serving(echo) as server:
         address = server.address

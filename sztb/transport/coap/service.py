@@ -38,6 +38,7 @@ class CoapService:
         own_chain: tuple[bytes, ...],
         limits: ResponderLimits | None = None,
         transfer_bytes: int = 8 << 20,
+        max_calls: int = 4096,
     ) -> None:
         """Serve from the running loop.
 
@@ -46,6 +47,7 @@ class CoapService:
             own_chain: the certificates the server presents.
             limits: bounds for each association.
             transfer_bytes: bound for unfinished block-wise transfers of all associations.
+            max_calls: requests in hand of all associations; more are answered 5.03.
         """
         self._handler = handler
         self._own_chain = own_chain
@@ -53,7 +55,7 @@ class CoapService:
         self._budget = Budget(transfer_bytes)
         self._connections: dict[Association, _Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._max_calls = max_calls
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
@@ -89,7 +91,7 @@ class CoapService:
 
     async def drain(self, grace: float) -> None:
         """Refuse new requests with 5.03 and give the running ones ``grace`` seconds."""
-        self._draining = True
+        self._max_calls = 0
         self._sweeper.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
@@ -112,8 +114,8 @@ class CoapService:
             self._arm(connection)
 
     def _start(self, connection: _Connection, call: Call) -> None:
-        if self._draining:
-            self._answer(connection, call, answer_refused(Unavailable("shutting down")))
+        if len(self._tasks) >= self._max_calls:
+            self._answer(connection, call, answer_refused(Unavailable("busy, or closing")))
             return
         # Not in a TaskGroup: `_run` handles every error, and requests outlive their association.
         task = self._loop.create_task(self._run(connection, call))
