@@ -144,7 +144,8 @@ class DirectoryStore:
             Malformed: the state file cannot be read.
             OSError: the directory cannot be used.
         """
-        (folder / CREDENTIALS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / CREDENTIALS).mkdir(mode=0o700, exist_ok=True)
         lock = _take_lock(folder / LOCK_FILE)
         try:
             store = cls(folder, _read_state(folder), lock)
