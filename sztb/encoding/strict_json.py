@@ -1,6 +1,7 @@
 """Strict JSON: UTF-8, bounded in size and depth, as RFC 7493 asks for."""
 
 import json
+import math
 import re
 from typing import Final, NoReturn
 
@@ -29,7 +30,10 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPT
     _check_depth(data, max_depth)
     try:
         document = json.loads(
-            data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
+            data.decode(),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
         if _SURROGATE.search(data):
             encode(document)  # fails for a half that stands alone
@@ -40,7 +44,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPT
 
 def encode(value: object) -> bytes:
     """Encode `value` compactly as UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:
@@ -59,6 +63,13 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(result) != len(pairs):
         raise Malformed("JSON: duplicate name")
     return result
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise Malformed("JSON: number too large")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

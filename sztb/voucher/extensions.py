@@ -11,7 +11,6 @@ from typing import Final
 from sztb.voucher.model import VoucherData
 
 PREFIX: Final = "extension:"
-MAX_NAME: Final = 40  # characters, rfc8366bis 12
 
 
 def extension_data(data: VoucherData) -> Mapping[int | str, object]:

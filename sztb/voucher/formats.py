@@ -5,7 +5,7 @@ A new format is a new row here; procedures ask `FORMATS[media]` and never name o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, NoReturn, Protocol, TypeVar
 
 from sztb.codepoints import media
 from sztb.codepoints.media import Media
@@ -147,14 +147,7 @@ def _open_jws(raw: bytes) -> SignedEnvelope:
     return jws.decode(raw)
 
 
-def _read_only(
-    data: Data,  # noqa: ARG001 - the shape of `Seal`
-    signer: Signer,  # noqa: ARG001
-    certificates: Sequence[bytes] = (),  # noqa: ARG001
-    *,
-    coding: Coding = Coding.SID,  # noqa: ARG001
-    kid: bytes | None = None,  # noqa: ARG001
-) -> bytes:
+def _read_only(*_: object, **__: object) -> NoReturn:
     raise Refused(Refusal.FORMAT_UNAVAILABLE, "this voucher format can only be read")
 
 

@@ -24,6 +24,7 @@ REFUSED = {
     "not UTF-8": b'"\xff"',
     "byte order mark": b"\xef\xbb\xbf{}",
     "UTF-16": '{"a":1}'.encode("utf-16"),
+    "number too large": b"1e400",
     "half a surrogate": b'"\\ud800"',
     "half a surrogate in a name": b'{"\\uDBFFx":1}',
     "digits without end": b"1" * 5000,
