@@ -375,6 +375,8 @@ def load_cases() -> list[Case]:
         ("bad-number-zero", "certificate number 0", _patched(good, 1, lambda _: b"\x02\x01\x00")),
         ("bad-number-negative", "certificate number -1",
          _patched(good, 1, lambda _: b"\x02\x01\xff")),
+        ("bad-common-name-65-characters", "a name beyond ub-common-name (RFC 5280 A.1)",
+         _patched(good, 5, lambda _: _long_name())),
         ("bad-extension-twice", "one extension two times", _patched(good, 7, _double_first)),
         ("bad-null-parameters", "ECDSA algorithm with parameters NULL (RFC 5758 3.2)",
          _with_null_parameters(good)),
@@ -387,6 +389,12 @@ def _patched(original: x509.Certificate, field: int, change: Callable[[bytes], b
     fields = [one.raw for one in asn1.children(asn1.read(original.tbs_certificate_bytes))]
     fields[field] = change(fields[field])
     return _signed(asn1.encode(asn1.SEQUENCE, *fields), original, b"")
+
+
+def _long_name() -> bytes:
+    text = asn1.encode(asn1.UTF8_STRING, b"n" * 65)
+    attribute = asn1.encode(asn1.SEQUENCE, asn1.encode_oid("2.5.4.3"), text)
+    return asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.SET, attribute))
 
 
 def _double_first(extensions: bytes) -> bytes:

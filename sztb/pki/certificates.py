@@ -5,7 +5,6 @@ extensions raises nothing.
 """
 
 import hashlib
-import warnings
 from functools import lru_cache
 from typing import TypeVar
 
@@ -38,8 +37,8 @@ def load(der: bytes) -> x509.Certificate:
         der: at most 8192 bytes, nothing after the certificate.
 
     Raises:
-        Malformed: not exactly one certificate, or one the library can read only with a warning
-            (a number that is not positive, parameters that may not be there).
+        Malformed: not exactly one certificate, or one the library reads only with a warning: a
+            number that is not positive, a name beyond the upper bounds of RFC 5280 A.1.
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise Malformed(f"certificate of {len(der)} bytes")
@@ -49,10 +48,8 @@ def load(der: bytes) -> x509.Certificate:
 @lru_cache(_CACHED_CERTIFICATES)
 def _load(der: bytes) -> x509.Certificate:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            certificate = x509.load_der_x509_certificate(der)
-            _read_all(certificate)
+        certificate = x509.load_der_x509_certificate(der)
+        _read_all(certificate)
     except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion):
         raise Malformed("not a certificate") from None
     except x509.DuplicateExtension:
@@ -81,9 +78,7 @@ def load_pem_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
     if len(pem) > MAX_PEM_BYTES:
         raise Malformed(f"PEM of {len(pem)} bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            read = x509.load_pem_x509_certificates(pem)
+        read = x509.load_pem_x509_certificates(pem)
     except (ValueError, Warning):
         raise Malformed("not PEM certificates") from None
     return tuple(load(der(certificate)) for certificate in read)

@@ -1,5 +1,8 @@
 """Certificates are read strictly, and say what they are."""
 
+import subprocess
+import sys
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -27,6 +30,22 @@ def test_made_bytes(file: str, expect: str) -> None:
 @pytest.mark.rule("M-05", "P-26", "R-02")
 def test_made_registrar(file: str, expect: str) -> None:
     assert certificates.has_eku(chain(file)[0], CMC_RA) is (expect == "ok")
+
+
+@pytest.mark.parametrize("file", ["bad-number-zero.der", "bad-common-name-65-characters.der"])
+def test_strict_with_the_warning_filters_of_a_program_too(file: str) -> None:
+    """The test runner turns every warning into an error; a daemon does not."""
+    program = (
+        "import sys; from sztb.errors import Malformed; from sztb.pki.certificates import load\n"
+        "try: load(sys.stdin.buffer.read())\n"
+        "except Malformed: print('refused')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", program],
+        input=(ROOT / file).read_bytes(), capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == b"refused\n"
+    assert done.stderr == b""
 
 
 def test_bytes_are_kept() -> None:
