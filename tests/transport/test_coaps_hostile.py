@@ -11,7 +11,8 @@ import pytest
 from sztb.codepoints.coap import Code, Option
 from sztb.encoding.coap_message import CoapMessage, MessageType, decode, encode
 from sztb.encoding.coap_options import Block
-from sztb.transport.coap import reliability
+from sztb.transport.coap import reliability, service
+from sztb.transport.coap.limits import TransferLimits
 from sztb.transport.exchange import Answer
 
 from .coaps import RawPeer, connected, eventually, serving
@@ -92,6 +93,18 @@ async def test_transfers_never_finished_cost_nothing_in_the_end():
         assert budget.used <= 2 * (512 + 300)
         peer.association.close()
         await eventually(lambda: not budget.used)
+
+
+@pytest.mark.rule("E-43", "E-50")
+async def test_transfers_never_finished_are_swept_away(monkeypatch):
+    monkeypatch.setattr(service, "_SWEEP", 0.05)
+    monkeypatch.setattr(TransferLimits.__init__, "__defaults__", (4096, 2, 0.1))
+    async with serving(echo) as server:
+        peer = await RawPeer.connect(server.address)
+        peer.send(post(1, block1(0), payload=b"x" * 16))
+        await peer.receive()
+        assert server._service._budget.used
+        await eventually(lambda: not server._service._budget.used)
 
 
 @pytest.mark.rule("E-50")

@@ -154,6 +154,12 @@ def test_few_bytes_in_all():
 
 
 @pytest.mark.rule("E-43")
+def test_no_room_to_begin():
+    with pytest.raises(Unavailable):
+        first_block(Uploads(TransferLimits(), Budget(100)))
+
+
+@pytest.mark.rule("E-43")
 def test_a_body_that_nobody_continues(uploads, budget):
     first_block(uploads, now=0.0)
     uploads.expire(EXCHANGE_LIFETIME)
