@@ -4,7 +4,7 @@ What to think of a history is the registrar's policy; here is only what it says.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 from cryptography import x509
@@ -12,6 +12,7 @@ from cryptography import x509
 from sztb.encoding import strict_json
 from sztb.encoding.base64text import encode_base64
 from sztb.encoding.rfc3339 import Instant, decode_instant, encode_instant
+from sztb.encoding.strict_json import as_object, as_text
 from sztb.errors import Malformed
 from sztb.pki import certificates, keys
 from sztb.voucher.model import Assertion
@@ -20,8 +21,8 @@ VERSION: Final = 1
 MAX_BYTES: Final = 1 << 20
 MAX_COUNTER: Final = 1024  # counters may stop here
 
-_NONCED, _NONCELESS, _ARBITRARY = "nonced duplicates", "nonceless duplicates", "arbitrary"
-_WORDS: Final = {member.name.lower().replace("_", "-"): member for member in Assertion}
+_COUNTERS: Final = ("nonced duplicates", "nonceless duplicates", "arbitrary")
+_WORDS: Final = {member.word: member for member in Assertion}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +93,27 @@ def decode_json(raw: bytes) -> AuditLog:
     Raises:
         Malformed: not such a document, or without an event.
     """
-    document = _object(strict_json.decode(raw, max_bytes=MAX_BYTES))
+    document = as_object(strict_json.decode(raw, max_bytes=MAX_BYTES), "audit log")
     events = document.get("events")
     if not isinstance(events, list) or not events:
         raise Malformed("audit log: no events")
     version = _number(document.get("version"))
     if version < VERSION:
         raise Malformed(f"audit log: version {version}")
-    truncation = _object(document.get("truncation", {}))
-    return AuditLog(tuple(_event(_object(event)) for event in events), _cut(truncation), version)
+    truncation = as_object(document.get("truncation", {}), "truncation")
+    return AuditLog(
+        tuple(_event(as_object(event, "event")) for event in events), _cut(truncation), version
+    )
 
 
 def encode_json(log: AuditLog) -> bytes:
     """Encode with numbers as numbers and nonce null for nonceless vouchers (M-34, D17)."""
-    cut = log.truncation
-    counters = (
-        (_NONCED, cut.nonced_duplicates),
-        (_NONCELESS, cut.nonceless_duplicates),
-        (_ARBITRARY, cut.arbitrary),
-    )
+    counts = (min(count, MAX_COUNTER) for count in astuple(log.truncation))
     return strict_json.encode(
         {
             "version": log.version,
             "events": [_encoded(event) for event in log.events],
-            "truncation": {name: min(count, MAX_COUNTER) for name, count in counters},
+            "truncation": dict(zip(_COUNTERS, counts, strict=True)),
         }
     )
 
@@ -125,7 +123,7 @@ def _encoded(event: AuditEvent) -> dict[str, object]:
         "date": encode_instant(event.date),
         "domainID": event.domain_id,
         "nonce": event.nonce,
-        "assertion": event.assertion.name.lower().replace("_", "-"),
+        "assertion": event.assertion.word,
     }
     if event.truncated:
         encoded["truncated"] = min(event.truncated, MAX_COUNTER)
@@ -133,34 +131,20 @@ def _encoded(event: AuditEvent) -> dict[str, object]:
 
 
 def _event(event: dict[str, object]) -> AuditEvent:
-    nonce, assertion = event.get("nonce"), _WORDS.get(_text(event.get("assertion")))
+    nonce, assertion = event.get("nonce"), _WORDS.get(as_text(event.get("assertion"), "assertion"))
     if assertion is None:
         raise Malformed("audit log: unknown assertion")
     return AuditEvent(
-        decode_instant(_text(event.get("date"))),
-        _text(event.get("domainID")),
-        None if nonce is None else _text(nonce),
+        decode_instant(as_text(event.get("date"), "date")),
+        as_text(event.get("domainID"), "domainID"),
+        None if nonce is None else as_text(nonce, "nonce"),
         assertion,
         _number(event.get("truncated", 0)),
     )
 
 
 def _cut(truncation: dict[str, object]) -> Truncation:
-    return Truncation(
-        *(_number(truncation.get(name, 0)) for name in (_NONCED, _NONCELESS, _ARBITRARY))
-    )
-
-
-def _object(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise Malformed("audit log: object expected")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise Malformed("audit log: text expected")
-    return value
+    return Truncation(*(_number(truncation.get(name, 0)) for name in _COUNTERS))
 
 
 def _number(value: object) -> int:

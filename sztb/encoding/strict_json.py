@@ -47,6 +47,20 @@ def encode(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def as_object(value: object, what: str) -> dict[str, object]:
+    """Return `value` if it is a JSON object; else raise `Malformed` that names `what` it is of."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{what}: object expected")
+    return value
+
+
+def as_text(value: object, what: str) -> str:
+    """Return `value` if it is a JSON string; else raise `Malformed` that names `what` it is."""
+    if not isinstance(value, str):
+        raise Malformed(f"{what}: text expected")
+    return value
+
+
 def _check_depth(data: bytes, max_depth: int) -> None:
     depth = 0
     for octet in _STRING.sub(b"", data):

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from sztb.encoding import strict_json
 from sztb.encoding.base64text import decode_base64, decode_base64url
+from sztb.encoding.strict_json import as_object, as_text
 from sztb.errors import Malformed, Refusal, Refused
 from sztb.pki.keys import PublicKey, SignatureAlgorithm, algorithm_of
 
@@ -69,7 +70,7 @@ class Jws:
         x5c = self.protected.get("x5c", [])
         if not isinstance(x5c, list) or len(x5c) > MAX_CERTIFICATES:
             raise Malformed("JWS: x5c is not a short array")
-        return tuple(decode_base64(_text(entry, "x5c")) for entry in x5c)
+        return tuple(decode_base64(as_text(entry, "JWS x5c")) for entry in x5c)
 
     def verify(self, public_key: PublicKey) -> None:
         """Check the signature with `public_key`.
@@ -105,16 +106,17 @@ def decode(raw: bytes) -> Jws:
             that is not ours.
         Refused: ALGORITHM: alg is missing in the protected header or not one we take.
     """
-    document = _object(strict_json.decode(raw))
+    document = as_object(strict_json.decode(raw), "JWS")
     signatures = document.get("signatures")
     if not isinstance(signatures, list) or len(signatures) != 1:
         raise Malformed("JWS: general serialization with one signature expected")
-    signature = _object(signatures[0])
-    payload_text = _text(document.get("payload"), "payload")
-    protected_text = _text(signature.get("protected"), "protected")
-    signature_text = _text(signature.get("signature"), "signature")
+    signature = as_object(signatures[0], "JWS signature")
+    payload_text = as_text(document.get("payload"), "JWS payload")
+    protected_text = as_text(signature.get("protected"), "JWS protected")
+    signature_text = as_text(signature.get("signature"), "JWS signature")
     decode_base64url(signature_text)
-    protected = _object(strict_json.decode(decode_base64url(protected_text)))
+    header = strict_json.decode(decode_base64url(protected_text))
+    protected = as_object(header, "JWS protected header")
     return Jws(
         raw,
         protected,
@@ -135,15 +137,3 @@ def _algorithm(protected: Mapping[str, object]) -> SignatureAlgorithm:
     if not isinstance(alg, str) or alg not in _ALGORITHMS:
         raise Refused(Refusal.ALGORITHM, f"alg {alg!r:.20} in the protected header")
     return _ALGORITHMS[alg]
-
-
-def _object(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise Malformed("JWS: object expected")
-    return value
-
-
-def _text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise Malformed(f"JWS: {name} is not text")
-    return value

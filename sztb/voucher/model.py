@@ -12,12 +12,17 @@ from sztb.encoding.yang import Unknown
 
 
 class Assertion(IntEnum):
-    """How sure the MASA is of the domain (rfc8366bis 8.5); the words are used in JSON."""
+    """How sure the MASA is of the domain (rfc8366bis 8.5)."""
 
     VERIFIED = 0
     LOGGED = 1
     PROXIMITY = 2
     AGENT_PROXIMITY = 3
+
+    @property
+    def word(self) -> str:
+        """What JSON has in place of the number, for example ``agent-proximity``."""
+        return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
