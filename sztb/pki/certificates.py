@@ -37,8 +37,8 @@ def load(der: bytes) -> x509.Certificate:
         der: at most 8192 bytes, nothing after the certificate.
 
     Raises:
-        Malformed: not exactly one certificate, or one the library reads only with a warning: a
-            number that is not positive, a name beyond the upper bounds of RFC 5280 A.1.
+        Malformed: not exactly one certificate, or one the library reads only with a warning, such
+            as a number that is not positive.
     """
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise Malformed(f"certificate of {len(der)} bytes")

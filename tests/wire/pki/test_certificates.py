@@ -1,5 +1,6 @@
 """Certificates are read strictly, and say what they are."""
 
+import ssl
 import subprocess
 import sys
 
@@ -7,12 +8,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.x509.oid import NameOID
 
 from sztb.errors import Malformed, Refusal, Refused
 from sztb.pki import certificates, profiles
 from sztb.pki.certificates import load, load_pem_chain
 from sztb.pki.keys import SignatureAlgorithm, spki_der
 from tests.fakes.pki import LIFETIME, key, make_pki
+from tests.wire import vectors
 from tests.wire.pki.made import ANCHOR, ROOT, cases, chain
 
 CMC_RA = "1.3.6.1.5.5.7.3.28"
@@ -32,20 +35,31 @@ def test_made_registrar(file: str, expect: str) -> None:
     assert certificates.has_eku(chain(file)[0], CMC_RA) is (expect == "ok")
 
 
-@pytest.mark.parametrize("file", ["bad-number-zero.der", "bad-common-name-65-characters.der"])
-def test_strict_with_the_warning_filters_of_a_program_too(file: str) -> None:
-    """The test runner turns every warning into an error; a daemon does not."""
+def read_in_a_program(file: str) -> tuple[bytes, bytes]:
+    """Return the output and errors of a program that reads the file, with the usual filters."""
     program = (
-        "import sys; from sztb.errors import Malformed; from sztb.pki.certificates import load\n"
-        "try: load(sys.stdin.buffer.read())\n"
+        "import sys; from sztb.errors import Malformed; from sztb.pki import certificates\n"
+        "try: print(len(certificates.load_pem_chain(sys.stdin.buffer.read())))\n"
         "except Malformed: print('refused')"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", program],
-        input=(ROOT / file).read_bytes(), capture_output=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == b"refused\n"
-    assert done.stderr == b""
+    raw = (ROOT / file).read_bytes()
+    text = ssl.DER_cert_to_PEM_cert(raw).encode() if file.endswith(".der") else raw
+    command = [sys.executable, "-W", "default", "-c", program]
+    done = subprocess.run(command, input=text, capture_output=True, check=True)
+    return done.stdout, done.stderr
+
+
+def test_a_daemon_is_as_strict_as_the_tests_where_warnings_are_errors() -> None:
+    assert read_in_a_program("good-country-canada.pem") == (b"1\n", b"")
+    assert read_in_a_program("bad-number-zero.der") == (b"refused\n", b"")
+
+
+@pytest.mark.parametrize("who", ["device", "masa"])
+def test_names_beyond_their_bounds_are_in_the_field(who: str) -> None:
+    text = vectors.read(f"legacy/{who}_00-D0-E5-F2-00-03.crt")
+    [certificate] = load_pem_chain(text)
+    [country] = certificate.issuer.get_attributes_for_oid(NameOID.COUNTRY_NAME)
+    assert country.value == "Canada"
 
 
 def test_bytes_are_kept() -> None:
