@@ -39,6 +39,9 @@ class Abilities:
     pins: Pins = Pins.CERTIFICATE
 
 
+BASIC = Abilities()
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The domain that took a device first (trust on first use, RFC 8995 7.4.2).
@@ -76,7 +79,7 @@ class DeviceRecord:
     ref: DeviceRef
     idevid: bytes
     registered: Instant
-    abilities: Abilities = Abilities()
+    abilities: Abilities = BASIC
     blocked: str | None = None
     sold_to: str | None = None
     owner: Owner | None = None

@@ -1,0 +1,1 @@
+"""The manufacturer's commands: devices and audit log."""

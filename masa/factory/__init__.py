@@ -1,0 +1,1 @@
+"""What the manufacturer does before a device leaves: keys, IDevIDs, registration."""
