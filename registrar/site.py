@@ -54,17 +54,16 @@ class Site:
     metrics: Metrics = field(default_factory=Metrics)
 
     async def write(self, work: Callable[[Transaction], T], *entries: JournalEntry) -> T:
-        """Run `work` and add `entries` to the journal in one transaction, then log them.
+        """Add `entries` to the journal and run `work` in one transaction, then log them.
 
         Raises:
             Unavailable: nothing was stored.
         """
 
         def unit(tables: Transaction) -> T:
-            result = work(tables)
             for entry in entries:
                 tables.journal.append(entry)
-            return result
+            return work(tables)
 
         result = await self.store.write(unit)
         for entry in entries:
