@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import override
 
@@ -65,6 +66,13 @@ class FakeMasas(Masas):
         self.audited.append(Asked(location, manufacturer, media, rvr))
         await self.gate.wait()
         return _said(self.audit_answer) or MasaAnswer(200, JSON.content_type, encode_json(self.log))
+
+    async def arrival(self, asking: asyncio.Future[Any]) -> None:
+        """Wait until the request of `asking` is here; fail when it ended without."""
+        waiting = asyncio.ensure_future(self.arrived.wait())
+        await asyncio.wait((waiting, asking), return_when=asyncio.FIRST_COMPLETED)
+        assert waiting.done(), asking
+        self.arrived.clear()
 
     def _voucher(self, media: Media, rvr: bytes) -> bytes:
         request: VoucherRequest = open_voucher_request(media, rvr).data

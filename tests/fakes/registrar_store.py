@@ -65,7 +65,7 @@ class MemoryDevices(Devices):
         self._rows = rows
 
     @override
-    def get(self, ref: DeviceRef) -> DeviceRecord | None:
+    def get(self, ref: DeviceRef, manufacturer: str | None = None) -> DeviceRecord | None:
         return self._rows.get(ref)
 
     @override

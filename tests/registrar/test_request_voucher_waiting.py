@@ -127,7 +127,7 @@ async def test_the_disk_is_full(world: World) -> None:
 async def test_a_voucher_that_could_not_be_stored_does_not_leave(world: World) -> None:
     world.masas.gate.clear()
     asking = asyncio.ensure_future(world.ask(RV, world.pvr()))
-    await world.masas.arrived.wait()
+    await world.masas.arrival(asking)
     world.store.fail = Unavailable("database or disk is full")
     world.masas.gate.set()
     assert (await asking).code == Code.SERVICE_UNAVAILABLE
@@ -142,7 +142,7 @@ async def test_the_newer_of_two_requests_counts(world: World) -> None:
     world.masas.gate.clear()
     world.masas.arrived.clear()
     newer = asyncio.ensure_future(world.ask(RV, world.pvr(nonce=b"nonce-02")))
-    await world.masas.arrived.wait()
+    await world.masas.arrival(newer)
     world.masas.gate.set()
     assert (await newer).code == Code.CHANGED
     assert world.record.state is DeviceState.VOUCHER_ISSUED
