@@ -37,7 +37,7 @@ class Hooks:
         if command:
             outcome = await _run(command, self._environment(event, reason), self.settings)
             self.journal.event(
-                "hook", "done" if outcome == "0" else "failed", event=event, exit_code=outcome
+                "hook", "done" if outcome == "0" else "failed", trigger=event, exit_code=outcome
             )
 
     def _environment(self, event: Event, reason: str) -> Mapping[str, str]:

@@ -155,7 +155,9 @@ class Search(Generic[T]):
                 case Start(endpoint):
                     self._running[endpoint] = group.create_task(self._try(endpoint))
                 case Drop(endpoint):
-                    self._running.pop(endpoint).cancel()
+                    task = self._running.pop(endpoint, None)
+                    if task is not None:  # else it ended in this very moment
+                        task.cancel()
                 case Refresh():
                     for asking in self._asking:
                         asking.refresh(now)

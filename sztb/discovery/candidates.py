@@ -7,6 +7,8 @@ is an argument and randomness is handed in. Rules (RFC 8995 4.1, 5.1; D-05 to D-
 - different candidates start 3 to 5 s apart, at most two are under way at once;
 - when no attempt moves for 5 s and another candidate is due, the oldest is dropped;
 - each candidate has its own exponential back-off, from 30 s to at most an hour;
+- new candidates go by preference, those that failed by age; where both are due they take turns,
+  so that neither old failures nor a flood of new offers keeps the right one waiting;
 - one that a registrar told to wait keeps its place without holding the others up;
 - caches are bounded, and those that failed make room first.
 """
@@ -77,8 +79,12 @@ class _Candidate:
     waiting: bool = False
 
     @property
-    def order(self) -> tuple[int, int, float]:
+    def preference(self) -> tuple[int, int, float]:
         return (self.offer.source, self.offer.priority, self.rank)
+
+    @property
+    def age(self) -> tuple[float, float]:
+        return (self.last_started, self.rank)
 
 
 @dataclass(slots=True)
@@ -97,6 +103,7 @@ class Candidates:
     _next_start: float = 0.0
     _effects: list[Effect] = field(default_factory=list)
     _winner: Endpoint | None = None
+    _retry_next: bool = False  # the last start was of a new candidate
 
     def offered(self, offer: Offer, now: float) -> None:
         """Take an offer; a known endpoint only has its preference updated."""
@@ -200,11 +207,19 @@ class Candidates:
             return
         if all(each.failures for each in self._usable()):  # D-08: a new round begins
             self._effects.append(Refresh())
-        chosen = min(due, key=lambda each: each.order)
+        chosen = self._choose(due)
         chosen.started = chosen.last_started = chosen.progress = now
         shortest, longest = self.rules.gap
         self._next_start = now + shortest + (longest - shortest) * self.random()
         self._effects.append(Start(chosen.offer.endpoint))
+
+    def _choose(self, due: list[_Candidate]) -> _Candidate:
+        fresh = [each for each in due if not each.failures]
+        tried = [each for each in due if each.failures]
+        self._retry_next = bool(fresh) and not (tried and self._retry_next)
+        if self._retry_next:  # a new one starts now
+            return min(fresh, key=lambda each: each.preference)
+        return min(tried, key=lambda each: each.age)
 
     def _drop_oldest_if_stalled(self, now: float) -> None:
         running = self._running()

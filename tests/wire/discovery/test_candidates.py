@@ -175,6 +175,27 @@ def _while_failing(tried):
         now += 4.0
 
 
+def test_new_ones_and_failed_ones_take_turns():
+    tried, now, order = machine(A, B, rules=replace(RULES, per_interface=99)), 0.0, []
+    for number in range(40):
+        tried.offered(Offer(at(50 + number), OfferSource.COAP, 9), now)  # a flood of new ones
+        [started] = starts(tried.advance(now))
+        order.append(started)
+        tried.failed(started, now)
+        now += 4.0
+    assert order[:2] == [A, B]
+    assert order[2:].count(A) >= 1
+    assert order[2:].count(B) >= 1
+
+
+def test_failed_ones_are_tried_again_in_the_order_of_their_last_try():
+    tried, now = machine(A, B, C), 0.0
+    for expected in (A, B, C, A, B, C):
+        now = max(now, tried.next_deadline())
+        assert starts(tried.advance(now)) == [expected]
+        tried.failed(expected, now)
+
+
 def test_a_second_offer_can_only_raise_the_preference():
     tried = machine(Offer(A, OfferSource.MDNS, 5), Offer(B, OfferSource.MDNS, 4))
     tried.offered(Offer(A, OfferSource.COAP, 9), 0.0)
