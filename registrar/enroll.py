@@ -65,7 +65,7 @@ async def simpleenroll(site: Site, client: Client, call: CsrCall) -> x509.Certif
         pop,
         request_id(call.operation, pledge.certificate, csr.spki),
     )
-    return await _issue(site, request)
+    return await _issue(site, request, pledge.manufacturer.name)
 
 
 async def simplereenroll(site: Site, client: Client, call: CsrCall) -> x509.Certificate:
@@ -104,9 +104,9 @@ async def open_gate(site: Site, client: Client) -> Pledge:
         raise Refused(Refusal.NOT_ENROLLABLE, "enrolment needs the IDevID")
     if not client.manufacturer.enabled:
         raise Refused(Refusal.NOT_ENROLLABLE, f"{client.manufacturer.name} is disabled")
-    if await _gate(site, client.device) is Gate.AUDIT_FIRST:
+    if await _gate(site, client) is Gate.AUDIT_FIRST:
         await audit.settle(site, client.device, site.rules.answer_within)
-        if await _gate(site, client.device) is Gate.AUDIT_FIRST:
+        if await _gate(site, client) is Gate.AUDIT_FIRST:
             raise Unavailable("history not judged yet")
     return client
 
@@ -117,11 +117,17 @@ def request_id(operation: Operation, client: x509.Certificate, spki: bytes) -> b
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
-def enrolled(device: DeviceRef, now: Instant) -> AlongWith:
-    """Return the change that is stored together with the certificate."""
+def enrolled(device: DeviceRef, now: Instant, manufacturer: str | None = None) -> AlongWith:
+    """Return the change that is stored together with the certificate.
+
+    Args:
+        device: who enrolled.
+        now: when.
+        manufacturer: its name, for a device that may only be listed so far.
+    """
 
     def unit(tables: Transaction, certificate: x509.Certificate) -> None:
-        record = tables.devices.get(device)
+        record = tables.devices.get(device, manufacturer)
         if record is not None:
             moved = device_states.moved(record, DeviceState.ENROLLED, now)
             fingerprint = certificates.fingerprint(certificate)
@@ -137,8 +143,9 @@ def journal_entry(device: DeviceRef, certificate: x509.Certificate, now: Instant
     return JournalEntry(now, "certificate-issued", device, "done", "R-34", detail)
 
 
-async def _gate(site: Site, device: DeviceRef) -> Gate:
-    record = await site.store.read(lambda tables: tables.devices.get(device))
+async def _gate(site: Site, pledge: Pledge) -> Gate:
+    device, manufacturer = pledge.device, pledge.manufacturer.name  # it may only be listed so far
+    record = await site.store.read(lambda tables: tables.devices.get(device, manufacturer))
     return check_gate(record, site.rules.est)
 
 
@@ -151,9 +158,11 @@ async def _check_member(site: Site, member: Member) -> None:
     check_renewal_gate(record)
 
 
-async def _issue(site: Site, request: EnrollRequest) -> x509.Certificate:
+async def _issue(
+    site: Site, request: EnrollRequest, manufacturer: str | None = None
+) -> x509.Certificate:
     now = site.now()
-    outcome = await site.ca.enroll(request, now, enrolled(request.device, now))
+    outcome = await site.ca.enroll(request, now, enrolled(request.device, now, manufacturer))
     match outcome:
         case Issued():
             await _check_issued(site, outcome.certificate, request.csr)

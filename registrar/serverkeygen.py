@@ -35,7 +35,8 @@ async def serverkeygen(site: Site, client: Client, call: CsrCall) -> bytes:
         ProofOfPossession.ABSENT,
         request_id(call.operation, pledge.certificate, csr.spki),
     )
-    outcome = await site.ca.generate_key(request, now, enrolled(pledge.device, now))
+    along = enrolled(pledge.device, now, pledge.manufacturer.name)
+    outcome = await site.ca.generate_key(request, now, along)
     match outcome:
         case GeneratedKey():
             site.log(journal_entry(pledge.device, outcome.certificate, now))

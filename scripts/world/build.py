@@ -49,7 +49,7 @@ class World:
     @property
     def domain_ca(self) -> Path:
         """The domain's root certificate."""
-        return self.folder / "site" / "domain-ca.pem"
+        return self.folder / "site" / "ca.pem"
 
     def device(self, serial_number: str) -> Path:
         """Folder of one device: ``factory`` and ``state`` below it, and its configuration."""

@@ -5,14 +5,18 @@ import socket
 
 
 def notify(message: str) -> bool:
-    """Send a state such as ``READY=1`` to the service manager; False when there is none."""
+    """Send a state such as ``READY=1`` to the service manager; False when none listens."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.sendto(message.encode(), address)
+        channel.setblocking(False)
+        try:
+            channel.sendto(message.encode(), address)
+        except OSError:  # the manager has gone or its queue is full: the service goes on
+            return False
     return True
 
 

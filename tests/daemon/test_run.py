@@ -67,3 +67,13 @@ def test_watchdog_is_fed(tmp_path):
     process.terminate()
     process.communicate(timeout=10)
     channel.close()
+
+
+def test_a_service_manager_that_has_gone_does_not_matter(tmp_path):
+    process, channel = start(tmp_path)
+    assert channel.recv(100).startswith(b"READY=1")
+    channel.close()
+    (tmp_path / "notify").unlink()
+    process.terminate()
+    out, err = process.communicate(timeout=10)
+    assert (out.split(), process.returncode, "Traceback" in err) == (["ready", "stopped"], 7, False)
