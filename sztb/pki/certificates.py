@@ -107,6 +107,7 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         raise Malformed("certificate without a readable public key") from None
 
 
+@lru_cache(_CACHED_CERTIFICATES)
 def spki(certificate: x509.Certificate) -> bytes:
     """Return the SubjectPublicKeyInfo as it stands in the certificate, whatever the key type."""
     fields = asn1.children(asn1.read(certificate.tbs_certificate_bytes))

@@ -51,8 +51,10 @@ def device_ref(certificate: x509.Certificate, attribute_oid: str = oid.SERIAL_NU
     Raises:
         Refused: IDEVID.
     """
-    issuer = normalise_idevid_issuer(idevid_issuer(certificate))
-    return DeviceRef(issuer, serial_number(certificate, attribute_oid))
+    number = serial_number(certificate, attribute_oid)
+    # What is left of `idevid_issuer` once it is normalised, without building it (cbrski D5).
+    issuer = authority_key_id(certificate) or key_identifier(public_key(certificate))
+    return DeviceRef(issuer, number)
 
 
 def serial_number(certificate: x509.Certificate, attribute_oid: str = oid.SERIAL_NUMBER) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 
 from cryptography import x509
 
-from sztb.pki.certificates import der
-
 
 class TrustAnchors:
     """An immutable set of certificates that are trusted by themselves.
@@ -16,7 +14,7 @@ class TrustAnchors:
 
     def __init__(self, certificates: Iterable[x509.Certificate] = ()) -> None:
         """Keep `certificates` without repeats, in their order."""
-        self._certificates = tuple({der(one): one for one in certificates}.values())
+        self._certificates = tuple(dict.fromkeys(certificates))
         self._members = frozenset(self._certificates)
         by_subject: defaultdict[x509.Name, list[x509.Certificate]] = defaultdict(list)
         for certificate in self._certificates:
