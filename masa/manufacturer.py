@@ -6,6 +6,7 @@ RFC 8995 2.6.2), and whether a device still counts is said by the device table.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography import x509
 
@@ -16,7 +17,7 @@ from sztb.pki.path import build_path
 from sztb.pki.trust_anchors import TrustAnchors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)  # known by identity: what is decided about it is cached
 class Manufacturer:
     """The PKI of one manufacturer.
 
@@ -30,8 +31,11 @@ class Manufacturer:
 
     def owns_key(self, certificate: x509.Certificate) -> bool:
         """True when the certificate has the key of one of our CAs, whatever its name."""
-        own = {certificates.spki(one) for one in (*self.anchors, *self.authorities)}
-        return certificates.spki(certificate) in own
+        return certificates.spki(certificate) in self._own_keys
+
+    @cached_property
+    def _own_keys(self) -> frozenset[bytes]:
+        return frozenset(certificates.spki(one) for one in (*self.anchors, *self.authorities))
 
     def issued(self, certificate: x509.Certificate, bag: Sequence[x509.Certificate] = ()) -> bool:
         """True when the certificate is one of ours or chains to one of our anchors."""

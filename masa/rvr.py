@@ -6,6 +6,7 @@ the pledge's are mixed (M-04). They are told apart here by what they chain to, n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -23,6 +24,8 @@ from .manufacturer import Manufacturer
 from .records import Instant
 
 Chain = tuple[x509.Certificate, ...]
+
+CACHED_CHAINS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ def _check_alone(signer: x509.Certificate, now: Instant) -> x509.Certificate:
     return signer
 
 
-def check_apart(chain: Sequence[x509.Certificate], manufacturer: Manufacturer) -> None:
+@lru_cache(CACHED_CHAINS)  # what passes; registrars come again and again
+def check_apart(chain: Chain, manufacturer: Manufacturer) -> None:
     """Check that no part of a registrar's chain is the manufacturer's (D3, M-11).
 
     Otherwise a voucher could pin a CA under which every device of the maker has a certificate.

@@ -132,7 +132,8 @@ async def _run(line: Line, orders: Sequence[Order]) -> int:
     if not terminal.isatty():
         return await line.run(orders, lambda: None)
     with click.progressbar(length=len(orders), label="minting", file=terminal) as bar:
-        return await line.run(orders, lambda: bar.update(1))
+        step = bar.update
+        return await line.run(orders, lambda: step(1))
 
 
 def make_line(store: "SqlStore", settings: Settings, out: Path, password: bytes | None) -> Line:
