@@ -24,7 +24,7 @@ from .identity import Credential
 from .link import ProvenLink, ProvisionalLink, Rejected
 from .progress import Progress
 from .search import Search
-from .state import Registrar, State, StateStore
+from .state import Registrar, State, StateStore, hex_or_none
 from .timeline import AttemptRecord, Timeline
 from .voucher_check import check_voucher
 from .voucher_request import (
@@ -167,12 +167,11 @@ async def enroll_with(proof: Proof, device: Device) -> Enrolled:
 
 
 def _state(device: Device, enrolled: Enrolled, endpoint: Endpoint) -> State:
-    etag = enrolled.cacerts_etag
     return State(
         registrar=Registrar(endpoint.host, endpoint.port, endpoint.ifindex),
         onboarded_at=device.environment.wall_clock(),
         report_due=True,
-        cacerts_etag=None if etag is None else etag.hex(),
+        cacerts_etag=hex_or_none(enrolled.cacerts_etag),
     )
 
 

@@ -56,9 +56,8 @@ class Condition:
 
     def _onboarded(self, certificate: x509.Certificate) -> list[str]:
         domain = ", ".join(_name(each) for each in self._anchors())
-        since = f" since {self.state.onboarded_at:%Y-%m-%d %H:%M} UTC" * bool(
-            self.state.onboarded_at
-        )
+        when = self.state.onboarded_at
+        since = "" if when is None else f" since {when:%Y-%m-%d %H:%M} UTC"
         told = [f"belongs to the domain of {domain}{since}.", self._validity(certificate)]
         if self.state.report_due:
             told.append("The registrar has not been told yet that enrolment succeeded.")

@@ -17,6 +17,7 @@ from sztb.est import messages
 from sztb.pki import certificates
 from sztb.pki.csr import make_csr
 from sztb.pki.keys import FileKey
+from sztb.transport.exchange import Answer
 from sztb.voucher.pins import Pin, PinnedCert
 
 from .anchors import ExplicitTrustAnchors, choose_anchors
@@ -76,9 +77,7 @@ async def enroll(
         if certificates.is_signed_by(certificate, pinned):  # (d)
             return Enrolled(_credential(device, key, certificate, anchors))
     with timeline.step("crts", link):  # (e)
-        fetched = await ask_cacerts(link, device, etag=None, previous=None)
-    if fetched is None:
-        raise Malformed("2.03 to a request without ETag")
+        fetched = await ask_cacerts(link, device, previous=None)
     link.check_registrar(fetched.anchors, device.environment)  # P-54
     credential = _credential(device, key, certificate, fetched.anchors)
     return Enrolled(credential, fetched.etag, asked_cacerts=True)
@@ -108,39 +107,37 @@ async def reenroll(
     try:
         return Enrolled(_credential(device, key, certificate, current.anchors))
     except Refused:
-        fetched = await ask_cacerts(link, device, etag=None, previous=current.anchors)
-    if fetched is None:
-        raise Malformed("2.03 to a request without ETag")
+        fetched = await ask_cacerts(link, device, current.anchors)
     credential = _credential(device, key, certificate, fetched.anchors)
     return Enrolled(credential, fetched.etag, asked_cacerts=True)
 
 
 async def ask_cacerts(
-    link: ProvenLink, device: Device, etag: bytes | None, previous: ExplicitTrustAnchors | None
-) -> CaCerts | None:
-    """GET /crts in multipart-core (P-33, P-37).
+    link: ProvenLink, device: Device, previous: ExplicitTrustAnchors | None
+) -> CaCerts:
+    """GET /crts in multipart-core (P-33).
 
     Args:
         link: to a registrar of the domain.
         device: for the clock.
-        etag: of the answer we have.
-        previous: the database it may replace.
+        previous: the database it replaces.
 
-    Returns:
-        The new database, None for 2.03 Valid.
+    Raises:
+        Rejected, Unavailable, Malformed, Refused: no usable answer (E-17).
+    """
+    return _cacerts(await link.get(Operation.CACERTS, media.MULTIPART_CORE), device, previous)
+
+
+async def refresh_cacerts(
+    link: ProvenLink, device: Device, etag: bytes, previous: ExplicitTrustAnchors
+) -> CaCerts | None:
+    """GET /crts with the ETag of the answer we have (P-37); None: that one is still valid.
 
     Raises:
         Rejected, Unavailable, Malformed, Refused: no usable answer (E-17).
     """
     answer = await link.get(Operation.CACERTS, media.MULTIPART_CORE, etag)
-    if answer.code == Code.VALID and etag is not None:
-        return None
-    kind = media.by_content_format(answer.content_format)
-    if answer.code != Code.CONTENT or kind is None:
-        raise Rejected(Operation.CACERTS, answer)
-    received = messages.decode_cacerts(kind, answer.payload)
-    now = device.environment.trusted_now()
-    return CaCerts(choose_anchors(received, previous, now), answer.etag)
+    return None if answer.code == Code.VALID else _cacerts(answer, device, previous)
 
 
 async def report_failure(link: ProvenLink, device: Device, reason: str) -> None:
@@ -182,6 +179,15 @@ async def report_success(
         return (fresh.bytes_sent, fresh.bytes_received)
     finally:
         await fresh.close()
+
+
+def _cacerts(answer: Answer, device: Device, previous: ExplicitTrustAnchors | None) -> CaCerts:
+    kind = media.by_content_format(answer.content_format)
+    if answer.code != Code.CONTENT or kind is None:
+        raise Rejected(Operation.CACERTS, answer)
+    received = messages.decode_cacerts(kind, answer.payload)
+    now = device.environment.trusted_now()
+    return CaCerts(choose_anchors(received, previous, now), answer.etag)
 
 
 async def _ask_certificate(

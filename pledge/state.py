@@ -76,6 +76,11 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_error: str = ""
 
 
+def hex_or_none(data: bytes | None) -> str | None:
+    """How bytes that may be missing are kept in `State`."""
+    return None if data is None else data.hex()
+
+
 class StateStore(Protocol):
     """Where a device keeps what it knows."""
 

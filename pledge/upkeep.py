@@ -11,13 +11,21 @@ from sztb.errors import Misuse, SztbError
 from sztb.transport.tls.config import TlsIdentity
 
 from .device import Device
-from .enroll import Enrolled, ask_cacerts, reenroll, report_failure, report_success
+from .enroll import (
+    CaCerts,
+    Enrolled,
+    ask_cacerts,
+    reenroll,
+    refresh_cacerts,
+    report_failure,
+    report_success,
+)
 from .hooks import Hooks
 from .identity import Credential
 from .link import ProvenLink, Rejected
 from .progress import Progress
 from .renewal import Due, Renewal
-from .state import Registrar, StateStore
+from .state import Registrar, StateStore, hex_or_none
 
 NOT_RENEWED = "certificate not accepted"
 
@@ -150,7 +158,7 @@ class Upkeep:
         if enrolled.asked_cacerts:
             state = msgspec.structs.replace(
                 state,
-                cacerts_etag=None if enrolled.cacerts_etag is None else enrolled.cacerts_etag.hex(),
+                cacerts_etag=hex_or_none(enrolled.cacerts_etag),
                 cacerts_at=self._device.environment.wall_clock(),
             )
         self._store.commit(enrolled.credential, state)
@@ -159,14 +167,8 @@ class Upkeep:
     async def _refresh(self, credential: Credential) -> None:
         """Ask for the anchors again; 2.03 keeps them (P-37)."""
         link = await self._find(credential.tls, credential)
-        held = self._store.state.cacerts_etag
         try:
-            etag = None if held is None else bytes.fromhex(held)
-            fetched = await ask_cacerts(link, self._device, etag, credential.anchors)
-            if fetched is not None:
-                fetched.anchors.path(
-                    credential.certificate, (), self._device.environment.trusted_now()
-                )
+            fetched = await self._fetch(link, credential)
         finally:
             await link.close()
         state = msgspec.structs.replace(
@@ -175,9 +177,15 @@ class Upkeep:
         if fetched is None:
             self._store.update(state)
             return
-        etag_text = None if fetched.etag is None else fetched.etag.hex()
-        state = msgspec.structs.replace(state, cacerts_etag=etag_text)
+        fetched.anchors.path(credential.certificate, (), self._device.environment.trusted_now())
+        state = msgspec.structs.replace(state, cacerts_etag=hex_or_none(fetched.etag))
         self._store.commit(Credential(credential.key, credential.chain, fetched.anchors), state)
+
+    async def _fetch(self, link: ProvenLink, credential: Credential) -> CaCerts | None:
+        held = self._store.state.cacerts_etag
+        if held is None:
+            return await ask_cacerts(link, self._device, credential.anchors)
+        return await refresh_cacerts(link, self._device, bytes.fromhex(held), credential.anchors)
 
     async def _report(self, credential: Credential, old: ProvenLink | None = None) -> None:
         link = old or await self._find(credential.tls, credential)

@@ -239,6 +239,16 @@ async def test_a_pinned_intermediate_is_not_enough(new_device):
     assert credential.chain == (credential.certificate, TWO_TIERS.domain_ca.certificate)
 
 
+@pytest.mark.rule("P-33")
+async def test_a_pinned_root_that_did_not_sign_the_ldevid_is_not_enough(new_device):
+    def pin_the_root(voucher):
+        return replace(voucher, pinned_domain_cert=TWO_TIERS.domain_root.der)
+
+    registrar = FakeRegistrar(TWO_TIERS, voucher=pin_the_root)
+    await onboarded(new_device(TWO_TIERS), registrar)
+    assert registrar.operations == ["rv", "vs", "sen", "crts", "es"]
+
+
 @pytest.mark.rule("P-38")
 async def test_answers_of_many_blocks_arrive(new_device):
     others = tuple(make_pki(f"ca {number}").domain_root.certificate for number in range(6))
@@ -316,6 +326,23 @@ async def test_what_is_not_acceptable_is_reported_on_the_same_connection(
 
 def _first(registrar):
     return registrar.requests[0].peer.session
+
+
+async def test_a_registrar_that_is_gone_cannot_be_told(pki, device):
+    """It fails in the middle of the enrolment, and so does the report of that."""
+    registrar = FakeRegistrar(pki)
+    opened, real = [], device.environment.connect
+
+    async def connect(endpoint, identity):
+        opened.append(await real(endpoint, identity))
+        return opened[-1]
+
+    registrar.on(Operation.SIMPLEENROLL, Answer(Code.CHANGED, b"x", 287, close=True))
+    device = replace(device, environment=replace(device.environment, connect=connect))
+    async with registrar.serve() as endpoint:
+        with pytest.raises(NotOnboarded):
+            await run(device, endpoint, give_up=GiveUp(0.3))
+    assert "es" not in registrar.operations
 
 
 @pytest.mark.rule("P-54")

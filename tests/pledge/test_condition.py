@@ -48,6 +48,11 @@ def test_onboarded():
     msgspec.json.encode(data)
 
 
+def test_onboarded_at_an_unknown_time():
+    unknown = replace(GOOD, state=msgspec.structs.replace(STATE, onboarded_at=None))
+    assert "belongs to the domain of deep domain root." in text(unknown)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -282,6 +282,35 @@ async def test_it_runs_until_it_is_told_to_stop(life):
     assert life.renewed
 
 
+async def test_with_nothing_to_do_it_waits(device, registrar, endpoint):
+    life = Life(device, registrar, endpoint, credential(FRESH))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(life.upkeep.run(stop))
+    await asyncio.sleep(0)
+    assert not running.done()
+    stop.set()
+    await running
+    assert registrar.requests == []
+
+
+async def test_it_looks_again_when_the_time_has_come(device, registrar, endpoint):
+    """The clock reaches the renewal while it waits."""
+    held = credential(FRESH)
+    begin, end = held.certificate.not_valid_before_utc, held.certificate.not_valid_after_utc
+    times = iter([begin, begin + (end - begin) * 0.69, *[end - (end - begin) * 0.31] * 50])
+    environment = replace(device.environment, wall_clock=lambda: next(times))
+    device = replace(device, environment=environment)
+    life = Life(device, registrar, endpoint, held, State(cacerts_at=begin))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(life.upkeep.run(stop))
+    async with asyncio.timeout(10):
+        while not life.hooks.events:  # noqa: ASYNC110  # nothing there to wait on
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert life.hooks.events[0] == "renewed"
+
+
 async def test_upkeep_of_a_new_device_is_a_bug(device):
     async def find(identity, credential):
         raise Unavailable("nobody")
