@@ -29,11 +29,17 @@ class Background:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._tasks:
-            _, unfinished = await asyncio.wait(self._tasks.values(), timeout=self._grace)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+        unfinished = await self.idle(self._grace)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def idle(self, seconds: float | None = None) -> "set[asyncio.Task[Any]]":
+        """Wait until no work is left, at most `seconds`; returns what is still running."""
+        if not self._tasks:
+            return set()
+        _, unfinished = await asyncio.wait(self._tasks.values(), timeout=seconds)
+        return unfinished
 
     def start(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
         """Run `work` under a name that no running work has.
