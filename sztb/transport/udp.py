@@ -86,8 +86,9 @@ class ServerSocket:
 
     def close(self) -> None:
         """Stop and close."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
 
     def _readable(self) -> None:
         receive = self._receive

@@ -71,14 +71,17 @@ class Credentials:
         return key
 
     def _delegate(self, key: CData, signer: Signer) -> int:
-        sign_digest = ffi.NULL
         if isinstance(signer, DigestSigner):
-            sign_digest = _sign_digest
-        elif signer.algorithm is not SignatureAlgorithm.EDDSA:
+            sign_digest: CData = _sign_digest
+        elif signer.algorithm is SignatureAlgorithm.EDDSA:
+            sign_digest = ffi.NULL
+        else:
             raise Misuse("TLS identity: an ECDSA key must be exportable or a DigestSigner")
         self._signer_handle = self._signer_handle or ffi.new_handle(signer)
-        return lib.gnutls_privkey_import_ext4(
-            key, self._signer_handle, _sign_data, sign_digest, ffi.NULL, ffi.NULL, _key_info, 0
+        return int(
+            lib.gnutls_privkey_import_ext4(
+                key, self._signer_handle, _sign_data, sign_digest, ffi.NULL, ffi.NULL, _key_info, 0
+            )
         )
 
 

@@ -62,7 +62,8 @@ int gnutls_privkey_import_x509_raw(
     gnutls_privkey_t, const gnutls_datum_t *, int format, const char *password, unsigned int flags);
 int gnutls_privkey_import_ext4(
     gnutls_privkey_t, void *userdata, gnutls_privkey_sign_data_func,
-    gnutls_privkey_sign_hash_func, void *decrypt_func, void *deinit_func, gnutls_privkey_info_func, unsigned int flags);
+    gnutls_privkey_sign_hash_func, void *decrypt_func, void *deinit_func,
+    gnutls_privkey_info_func, unsigned int flags);
 
 int gnutls_init(gnutls_session_t *, unsigned int flags);
 void gnutls_deinit(gnutls_session_t);
