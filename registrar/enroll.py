@@ -10,7 +10,7 @@ from sztb.codepoints.resources import Operation
 from sztb.errors import Refusal, Refused, Unavailable
 from sztb.est.identity import check_enrol_identity, check_renewal_identity
 from sztb.pki import certificates
-from sztb.pki.csr import CertificationRequest, check_csr
+from sztb.pki.csr import check_csr
 from sztb.pki.idevid import DeviceRef
 
 from . import audit, device_states
@@ -165,7 +165,7 @@ async def _issue(
     outcome = await site.ca.enroll(request, now, enrolled(request.device, now, manufacturer))
     match outcome:
         case Issued():
-            await _check_issued(site, outcome.certificate, request.csr)
+            await _check_issued(site, request, outcome.certificate)
             site.log(journal_entry(request.device, outcome.certificate, now))
             return outcome.certificate
         case Pending():
@@ -176,7 +176,13 @@ async def _issue(
             assert_never(outcome)
 
 
-async def _check_issued(site: Site, issued: x509.Certificate, csr: CertificationRequest) -> None:
+async def _check_issued(site: Site, request: EnrollRequest, issued: x509.Certificate) -> None:
+    """E-51: a CA back end may be somebody else's program; what it got wrong is not sent on."""
     issuer = (await site.ca.ca_certs()).chain[0]
-    if not is_what_was_asked(issued, csr, issuer):
-        raise Unavailable("the CA issued something else")  # E-51: not sent; an operator looks
+    if is_what_was_asked(issued, request.csr, issuer):
+        return
+    detail = f"certificate {issued.serial_number:x} is not what was asked for"
+    event = "certificate-not-sent"
+    entry = JournalEntry(site.now(), event, request.device, "failed", "E-51", detail, alert=True)
+    await site.write(lambda _: None, entry)
+    raise Unavailable("the CA issued something else")

@@ -53,10 +53,8 @@ class FakeCa(CertificationAuthority):
         self, request: EnrollRequest, now: Instant, together: AlongWith
     ) -> Issued | Pending | Rejected:
         self.requests.append(request)
-        if isinstance(self.answer, Unavailable):
-            raise self.answer
-        if self.answer is not None:
-            return self.answer
+        if (said := self._said()) is not None:
+            return said
         return Issued(await self._issue(request, request.csr.public_key, together))
 
     @override
@@ -64,8 +62,8 @@ class FakeCa(CertificationAuthority):
         self, request: EnrollRequest, now: Instant, together: AlongWith
     ) -> GeneratedKey | Pending | Rejected:
         self.requests.append(request)
-        if isinstance(self.answer, Pending | Rejected):
-            return self.answer
+        if (said := self._said()) is not None:
+            return said
         key = FileKey.generate()
         return GeneratedKey(key.pkcs8_der(), await self._issue(request, key.public_key, together))
 
@@ -87,6 +85,11 @@ class FakeCa(CertificationAuthority):
     def adopt(self, certificate: x509.Certificate, device: DeviceRef) -> None:
         """Pretend to have issued a certificate."""
         self.owners[certificate.serial_number] = device
+
+    def _said(self) -> Pending | Rejected | None:
+        if isinstance(self.answer, Unavailable):
+            raise self.answer
+        return self.answer
 
     async def _issue(
         self, request: EnrollRequest, key: object, together: AlongWith

@@ -25,7 +25,7 @@ async def settled(world: World) -> None:
     await world.site.background.idle()
 
 
-# --- what is said ------------------------------------------------------------------------------
+# --- what is said --------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("R-06", "R-42", "X-15")
@@ -122,7 +122,7 @@ async def test_nothing_is_promised_when_the_disk_is_full(world: World) -> None:
     assert (await world.say(ES)).code == Code.SERVICE_UNAVAILABLE
 
 
-# --- the audit log ----------------------------------------------------------------------------
+# --- the audit log -------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("R-32", "R-52")
