@@ -13,6 +13,7 @@ from sztb.brski import telemetry
 from sztb.brski.telemetry import VoucherStatus
 from sztb.codepoints.resources import Operation
 from sztb.daemon.journal import Outcome
+from sztb.discovery.candidates import CandidateRules, Candidates
 from sztb.discovery.offers import Endpoint
 from sztb.errors import Malformed, Refused, SztbError, Unavailable
 from sztb.pki import certificates
@@ -23,7 +24,7 @@ from .enroll import Enrolled, enroll, report_failure, report_success
 from .identity import Credential
 from .link import ProvenLink, ProvisionalLink, Rejected
 from .progress import Progress
-from .search import Search
+from .search import GiveUp, Search
 from .state import Registrar, State, StateStore, hex_or_none
 from .timeline import AttemptRecord, Timeline
 from .voucher_check import check_voucher
@@ -36,6 +37,8 @@ from .voucher_request import (
 )
 
 Record = Callable[[AttemptRecord], None]
+FOR_EVER = GiveUp()
+DEFAULT_RULES = CandidateRules()
 
 VOUCHER_NOT_ACCEPTED = "voucher not accepted"  # P-29: an unproven peer learns no more
 ENROLLMENT_NOT_ACCEPTED = "certificate not accepted"
@@ -71,7 +74,7 @@ async def onboard(
     Args:
         device: in factory state (P-01).
         store: where the credential goes.
-        search: over `prove` for this device; knows the offers.
+        search: made by `search_for_voucher` for this device; knows the offers.
         record: takes the record of every finished attempt.
 
     Returns:
@@ -96,6 +99,42 @@ async def onboard(
             await proof.close()
         _tell_success(device, record, proof.timeline, endpoint, enrolled.credential)
         return enrolled.credential
+
+
+def search_for_voucher(
+    device: Device,
+    record: Record,
+    give_up: GiveUp = FOR_EVER,
+    *,
+    told_to_wait: Callable[[Endpoint], None] = lambda _: None,
+    rules: CandidateRules = DEFAULT_RULES,
+) -> Search[Proof]:
+    """Make the search that `onboard` needs; offers are still to be given to it.
+
+    Args:
+        device: in factory state.
+        record: takes the record of every attempt that failed.
+        give_up: when to stop.
+        told_to_wait: called each time a registrar asks to come back later (P-45).
+        rules: numbers of the candidate machine.
+    """
+    environment = device.environment
+
+    async def attempt(endpoint: Endpoint, progress: Progress) -> Proof:
+        timeline = Timeline(environment.monotonic, search.began)
+        elapsed = environment.monotonic() - search.began
+        timeline.add("discovery", elapsed, search.bytes_sent, search.bytes_received)
+
+        def waiting() -> None:
+            progress.waiting()
+            told_to_wait(endpoint)
+
+        patient = Progress(progress.moved, waiting)
+        return await prove(device, endpoint, patient, record, timeline)
+
+    candidates = Candidates(environment.random, rules)
+    search = Search(attempt, candidates, environment, give_up)
+    return search
 
 
 async def prove(
@@ -171,6 +210,7 @@ def _state(device: Device, enrolled: Enrolled, endpoint: Endpoint) -> State:
         registrar=Registrar(endpoint.host, endpoint.port, endpoint.ifindex),
         onboarded_at=device.environment.wall_clock(),
         report_due=True,
+        hook_due="onboarded",
         cacerts_etag=hex_or_none(enrolled.cacerts_etag),
     )
 

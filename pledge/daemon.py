@@ -4,10 +4,12 @@ import asyncio
 import json
 import math
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from sztb.daemon.files import read_limited
 from sztb.daemon.journal import Journal
@@ -21,7 +23,7 @@ from sztb.transport.tls.config import TlsIdentity
 from sztb.voucher.model import Assertion
 from sztb.voucher.pins import Kind
 
-from .bootstrap import Proof, onboard, prove
+from .bootstrap import onboard, search_for_voucher
 from .device import Device
 from .discovery import COLLECT, MulticastDiscovery
 from .environment import real_environment
@@ -34,7 +36,7 @@ from .progress import Progress
 from .search import Closable, GiveUp, NotOnboarded, Search
 from .settings import Settings
 from .state import DirectoryStore
-from .timeline import AttemptRecord, Timeline
+from .timeline import AttemptRecord
 from .upkeep import Upkeep
 
 EXIT_OK, EXIT_NOT_ONBOARDED, EXIT_REFUSED = 0, 3, 4
@@ -152,11 +154,11 @@ class Pledge:
         if self._store.state.credential is None:
             lifetime.status("looking for a registrar")
             try:
-                await self._onboard()
+                await self._onboard(lifetime)
             except NotOnboarded as error:
                 await self._hooks.run("failed", str(error))
                 return EXIT_REFUSED if error.refused else EXIT_NOT_ONBOARDED
-            await self._hooks.run("onboarded")
+        await self._hooks.run_due()
         if self._options.once:
             return EXIT_OK
         lifetime.status("onboarded")
@@ -165,25 +167,24 @@ class Pledge:
         )
         return EXIT_OK
 
-    async def _onboard(self) -> None:
-        configured = self._configured()
-        give_up = GiveUp()
-        if self._options.once:
-            collect = 0.0 if configured else COLLECT
-            give_up = GiveUp(self._options.give_up_after, when_refused=True, collect=collect)
+    async def _onboard(self, lifetime: Lifetime) -> None:
+        def told_to_wait(endpoint: Endpoint) -> None:
+            self._device.journal.event("registrar-undecided", "waiting", registrar=endpoint.text)
+            lifetime.status("a registrar has not decided yet")
 
-        async def attempt(endpoint: Endpoint, progress: Progress) -> Proof:
-            timeline = Timeline(self._device.environment.monotonic)
-            searched = timeline.started - began
-            timeline.add("discovery", searched, *_bytes(discovery))
-            return await prove(self._device, endpoint, progress, self._record, timeline)
-
-        began = self._device.environment.monotonic()
-        search, discovery = self._search(attempt, configured, give_up)
+        give_up = self._give_up()
+        search = search_for_voucher(self._device, self._record, give_up, told_to_wait=told_to_wait)
+        discovery = self._feed(search)
         try:
             await onboard(self._device, self._store, search, self._record)
         finally:
             _close(discovery)
+
+    def _give_up(self) -> GiveUp:
+        if not self._options.once:
+            return GiveUp()
+        collect = 0.0 if self._settings.discovery.registrar else COLLECT
+        return GiveUp(self._options.give_up_after, when_refused=True, collect=collect)
 
     async def _find_registrar(self, identity: TlsIdentity, credential: Credential) -> ProvenLink:
         """Connect to a registrar of the domain: where we were, or whom discovery finds."""
@@ -193,38 +194,32 @@ class Pledge:
                 endpoint, identity, credential.anchors, self._device.environment
             )
 
-        search, discovery = self._search(attempt, self._configured(), GiveUp(RENEWAL_SEARCH))
+        environment = self._device.environment
+        give_up = GiveUp(RENEWAL_SEARCH)
+        search = Search(attempt, Candidates(environment.random), environment, give_up)
         known = self._store.state.registrar
         if known is not None:
             search.offer(Offer(known.endpoint, OfferSource.COAP, priority=0))
+        discovery = self._feed(search)
         try:
             return await search.find()
         finally:
             _close(discovery)
 
-    def _search(
-        self,
-        attempt: Callable[[Endpoint, Progress], Awaitable[T]],
-        configured: Endpoint | None,
-        give_up: GiveUp,
-    ) -> tuple[Search[T], MulticastDiscovery | None]:
-        environment = self._device.environment
-        search = Search(attempt, Candidates(environment.random), environment, give_up)
-        if configured is not None:
-            search.offer(Offer(configured, OfferSource.CONFIGURED))
-            return search, None
+    def _feed(self, search: Search[T]) -> MulticastDiscovery | None:
+        """Give a search its offers: the configured one, or what discovery finds."""
+        if self._settings.discovery.registrar:
+            endpoint = parse_endpoint(self._settings.discovery.registrar)
+            search.offer(Offer(endpoint, OfferSource.CONFIGURED))
+            return None
         discovery = MulticastDiscovery(
             present=self._interfaces,
             offer=search.offer,
             interfaces=search.interfaces,
-            random_bytes=environment.random_bytes,
+            random_bytes=self._device.environment.random_bytes,
         )
         search.use(discovery)
-        return search, discovery
-
-    def _configured(self) -> Endpoint | None:
-        text = self._settings.discovery.registrar
-        return parse_endpoint(text) if text else None
+        return discovery
 
     def _interfaces(self) -> tuple[int, ...]:
         present = link_local_interfaces()
@@ -232,13 +227,12 @@ class Pledge:
         return tuple(each for each in present if not names or _name(each) in names)
 
     def _record(self, record: AttemptRecord) -> None:
+        if record["outcome"] != "onboarded":
+            failed = msgspec.structs.replace(self._store.state, last_error=record["reason"])
+            self._store.update(failed)
         if self._options.timeline is not None:
             with self._options.timeline.open("a") as file:
                 file.write(json.dumps(record) + "\n")
-
-
-def _bytes(discovery: MulticastDiscovery | None) -> tuple[int, int]:
-    return (0, 0) if discovery is None else (discovery.bytes_sent, discovery.bytes_received)
 
 
 def _close(discovery: MulticastDiscovery | None) -> None:

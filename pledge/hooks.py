@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from sztb.daemon.journal import Journal
 
 from .settings import HookSettings
@@ -39,6 +41,13 @@ class Hooks:
             self.journal.event(
                 "hook", "done" if outcome == "0" else "failed", trigger=event, exit_code=outcome
             )
+
+    async def run_due(self) -> None:
+        """Run what the state says has not been run yet; after a crash perhaps once more."""
+        event = self.store.state.hook_due
+        if event:
+            await self.run(event)
+            self.store.update(msgspec.structs.replace(self.store.state, hook_due=""))
 
     def _environment(self, event: Event, reason: str) -> Mapping[str, str]:
         folder = self.store.credential_folder

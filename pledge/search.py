@@ -32,6 +32,14 @@ T = TypeVar("T", bound=Closable)
 class Asking(Protocol):
     """An active discovery mechanism."""
 
+    @property
+    def bytes_sent(self) -> int:
+        """UDP payload bytes of all queries so far."""
+
+    @property
+    def bytes_received(self) -> int:
+        """UDP payload bytes of all answers so far."""
+
     def tick(self, now: float) -> None:
         """Do what is due."""
 
@@ -73,7 +81,11 @@ class NotOnboarded(SztbError):
 
 
 class Search(Generic[T]):
-    """One search for a registrar."""
+    """One search for a registrar.
+
+    Attributes:
+        began: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -95,11 +107,21 @@ class Search(Generic[T]):
         self._now = environment.monotonic
         self._give_up = give_up
         self._asking: list[Asking] = []
-        self._began = self._now()
+        self.began = self._now()
         self._changed = asyncio.Event()
         self._running: dict[Endpoint, asyncio.Task[None]] = {}
         self._errors: dict[Endpoint, SztbError] = {}
         self._found: T | None = None
+
+    @property
+    def bytes_sent(self) -> int:
+        """UDP payload bytes of all queries so far."""
+        return sum(asking.bytes_sent for asking in self._asking)
+
+    @property
+    def bytes_received(self) -> int:
+        """UDP payload bytes of all answers so far."""
+        return sum(asking.bytes_received for asking in self._asking)
 
     def use(self, asking: Asking) -> None:
         """Add a discovery mechanism."""
@@ -193,7 +215,7 @@ class Search(Generic[T]):
         deadlines = [asking.next_deadline() for asking in self._asking]
         candidate = self._candidates.next_deadline()
         deadlines += [candidate] if candidate is not None else []
-        deadline = min([*deadlines, self._began + self._give_up.after])
+        deadline = min([*deadlines, self.began + self._give_up.after])
         try:
             async with asyncio.timeout(
                 None if deadline == math.inf else max(0.0, deadline - self._now())
@@ -203,11 +225,11 @@ class Search(Generic[T]):
             return
 
     def _is_over(self) -> bool:
-        return self._now() - self._began >= self._give_up.after or self._is_refused()
+        return self._now() - self.began >= self._give_up.after or self._is_refused()
 
     def _is_refused(self) -> bool:
         """True when every registrar there is has refused this device."""
-        collected = self._now() - self._began >= self._give_up.collect
+        collected = self._now() - self.began >= self._give_up.collect
         tried = self._candidates.all_failed and not self._running
         refusals = (isinstance(each, Rejected | Refused) for each in self._errors.values())
         return self._give_up.when_refused and collected and tried and all(refusals)
@@ -215,4 +237,7 @@ class Search(Generic[T]):
     def _given_up(self) -> NotOnboarded:
         last = next(reversed(self._errors.values()), None)
         detail = "no registrar found" if last is None else str(last)
-        return NotOnboarded(detail, refused=self._is_refused())
+        if self._is_refused():
+            return NotOnboarded(detail, refused=True)
+        elapsed = self._now() - self.began
+        return NotOnboarded(f"gave up after {elapsed:.0f} s: {detail}", refused=False)

@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from cryptography import x509
@@ -59,6 +59,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         registrar: where the device was enrolled.
         onboarded_at: wall clock of the first enrolment, for people; the clock may be wrong.
         report_due: the enrolment status has not been reported yet (P-34).
+        hook_due: the hook that has not been run yet; a crash does not lose it.
         cacerts_etag: of the last /crts, in hex (P-37).
         cacerts_at: wall clock of the last /crts.
         renewal_failures: failed renewals since the last good one.
@@ -70,6 +71,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registrar: Registrar | None = None
     onboarded_at: datetime | None = None
     report_due: bool = False
+    hook_due: Literal["", "onboarded", "renewed"] = ""
     cacerts_etag: str | None = None
     cacerts_at: datetime | None = None
     renewal_failures: int = 0

@@ -45,15 +45,13 @@ class Timeline:
 
     Attributes:
         monotonic: the clock.
+        began: when the device began to search, so that ``seconds`` is all it took until now.
         steps: what was recorded, in order; a repeated step is added to its first record.
     """
 
     monotonic: Callable[[], float]
+    began: float
     steps: list[StepRecord] = field(default_factory=list)
-    started: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.started = self.monotonic()
 
     @contextmanager
     def step(self, name: str, counter: Counted | None = None) -> Iterator[None]:
@@ -99,6 +97,6 @@ class Timeline:
             "endpoint": endpoint,
             "reason": reason,
             "ldevid_sha256": ldevid_sha256,
-            "seconds": round(self.monotonic() - self.started, 6),
+            "seconds": round(self.monotonic() - self.began, 6),
             "steps": self.steps,
         }

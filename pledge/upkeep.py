@@ -142,7 +142,7 @@ class Upkeep:
                     await report_failure(link, self._device, NOT_RENEWED)  # P-36: MUST try /es
                 raise
             self._keep(enrolled, link)
-            await self._hooks.run("renewed")
+            await self._hooks.run_due()
             await self._attempt(self._report(enrolled.credential, link), "enroll-status-sent")
         finally:
             await link.close()
@@ -152,6 +152,7 @@ class Upkeep:
             self._store.state,
             registrar=Registrar(link.endpoint.host, link.endpoint.port, link.endpoint.ifindex),
             report_due=True,
+            hook_due="renewed",
             renewal_failures=0,
             last_error="",
         )

@@ -5,16 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from pledge.bootstrap import VOUCHER_NOT_ACCEPTED, onboard, prove
-from pledge.search import GiveUp, NotOnboarded, Search
+from pledge.bootstrap import VOUCHER_NOT_ACCEPTED, onboard, search_for_voucher
+from pledge.search import GiveUp, NotOnboarded
 from pledge.state import MemoryStore
-from pledge.timeline import Timeline
 from sztb.brski import telemetry
 from sztb.brski.telemetry import EnrollStatus, VoucherStatus
 from sztb.codepoints import media, oid
 from sztb.codepoints.coap import Code
 from sztb.codepoints.resources import Operation
-from sztb.discovery.candidates import CandidateRules, Candidates
+from sztb.discovery.candidates import CandidateRules
 from sztb.discovery.offers import Endpoint, Offer, OfferSource
 from sztb.est import messages
 from sztb.pki import certificates, profiles
@@ -30,22 +29,18 @@ ONCE = GiveUp(after=20.0, when_refused=True)
 TWO_TIERS = make_pki("deep", intermediate=True)
 
 
-def search_for(device, *endpoints, record, give_up=ONCE, rules=FAST):
-    async def attempt(endpoint, progress):
-        timeline = Timeline(device.environment.monotonic)
-        return await prove(device, endpoint, progress, record, timeline)
-
-    search = Search(attempt, Candidates(lambda: 0.5, rules), device.environment, give_up)
+def search_for(device, *endpoints, record, give_up=ONCE):
+    search = search_for_voucher(device, record, give_up, rules=FAST)
     for number, endpoint in enumerate(endpoints):
         search.offer(Offer(endpoint, OfferSource.COAP, number))
     return search
 
 
-async def run(device, *endpoints, store=None, give_up=ONCE, rules=FAST):
+async def run(device, *endpoints, store=None, give_up=ONCE):
     """Onboard over these endpoints; returns the store and the records of the attempts."""
     records = []
     store = store or MemoryStore()
-    search = search_for(device, *endpoints, record=records.append, give_up=give_up, rules=rules)
+    search = search_for(device, *endpoints, record=records.append, give_up=give_up)
     await onboard(device, store, search, records.append)
     return store, records
 
@@ -133,7 +128,8 @@ async def test_linking_can_be_switched_off(pki, device):
 async def test_every_step_is_in_the_record(pki, device):
     _, record = await onboarded(device, FakeRegistrar(pki))
     steps = {step["name"]: step for step in record["steps"]}
-    assert list(steps) == ["handshake", "rv", "vs", "sen", "es"]
+    assert list(steps) == ["discovery", "handshake", "rv", "vs", "sen", "es"]
+    assert steps.pop("discovery")["bytes_sent"] == 0
     assert all(step["bytes_sent"] > 0 for step in steps.values())
     assert all(step["bytes_received"] > 0 for step in steps.values())
     assert record["seconds"] >= sum(step["seconds"] for step in steps.values()) * 0.9

@@ -72,3 +72,16 @@ async def test_failures_are_recorded_and_change_nothing(store, command, told):
     [event] = await run(store, "renewed", renewed=command, time_limit=0.5)
     assert event.outcome == "failed"
     assert event.fields == {"trigger": "renewed", "exit_code": told}
+
+
+async def test_a_hook_that_is_due_is_run_once(store, tmp_path):
+    told = tmp_path / "told"
+    store.commit(credential(), State(hook_due="renewed"))
+    settings = HookSettings(renewed=[sys.executable, "-c", WRITE, str(told)])
+    hooks = Hooks(settings, store, "SN-1", Journal("pledge"))
+    await hooks.run_due()
+    assert told.exists()
+    assert store.state.hook_due == ""
+    told.unlink()
+    await hooks.run_due()
+    assert not told.exists()

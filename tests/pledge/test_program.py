@@ -162,9 +162,7 @@ def test_reset_of_a_running_device_is_refused(folder):
 
 
 def test_reset_runs_its_hook(folder):
-    told = folder / "told"
-    with (folder / "pledge.toml").open("a") as config:
-        config.write(f'[hooks]\nreset = ["{sys.executable}", "-c", "open({str(told)!r}, \'w\')"]\n')
+    told = add_hook(folder, "reset")
     assert command(folder, "reset", "--yes")[0] == 0
     assert told.exists()
 
@@ -204,9 +202,28 @@ async def test_once_onboards_and_ends_with_0(folder):
     assert json.loads(command(folder, "status", "--json")[1])["enrollment_reported"]
 
 
+def add_hook(folder, event):
+    """Let a hook write its reason, or nothing, to a file."""
+    told = folder / f"told {event}"
+    script = f"import os; open({str(told)!r}, 'w').write(os.environ.get('SZTB_REASON', ''))"
+    with (folder / "pledge.toml").open("a") as config:
+        config.write(f"[hooks]\n{event} = {[sys.executable, '-c', script]}\n")
+    return told
+
+
+async def test_the_onboarded_hook_is_run(folder):
+    told = add_hook(folder, "onboarded")
+    async with FakeRegistrar(PKI).serve() as endpoint:
+        await run(folder, "--once", "--registrar", endpoint.text)
+    assert told.exists()
+
+
 async def test_nobody_there_ends_with_3(folder):
+    told = add_hook(folder, "failed")
     code, _ = await run(folder, "--once", "--give-up-after", "1", "--registrar", "[::1]:9")
     assert code == 3
+    assert "gave up after" in told.read_text()
+    assert "Last problem" in command(folder, "status")[1]
 
 
 async def test_refused_ends_with_4(folder):

@@ -75,6 +75,8 @@ async def rejects(endpoint, progress):
 class Asking:
     """A discovery mechanism that offers C when asked again."""
 
+    bytes_sent, bytes_received = 36, 24
+
     def __init__(self, search):
         self.search, self.log = search, []
 
@@ -147,6 +149,7 @@ async def test_when_all_failed_discovery_is_asked_again():
     assert won.endpoint == C
     assert asking.log[0] == "refresh"
     assert asking.log[-1] == "pause"
+    assert (search.bytes_sent, search.bytes_received) == (36, 24)
 
 
 async def test_the_search_goes_on_after_a_success_that_led_nowhere():

@@ -22,7 +22,7 @@ class Clock:
 
 def test_a_step_records_time_and_bytes():
     clock, counter = Clock(), Counter(5, 7)
-    timeline = Timeline(clock)
+    timeline = Timeline(clock, clock.now)
     with timeline.step("rv", counter):
         clock.now += 2.5
         counter.bytes_sent += 10
@@ -32,14 +32,14 @@ def test_a_step_records_time_and_bytes():
 
 
 def test_a_failed_step_is_recorded_too():
-    timeline = Timeline(Clock())
+    timeline = Timeline(Clock(), 0.0)
     with pytest.raises(ZeroDivisionError), timeline.step("handshake"):
         raise ZeroDivisionError
     assert timeline.steps[0]["name"] == "handshake"
 
 
 def test_a_repeated_step_is_added_up():
-    timeline = Timeline(Clock())
+    timeline = Timeline(Clock(), 0.0)
     timeline.add("es", 1.0, 1, 2)
     timeline.add("es", 0.5, 10, 20)
     assert timeline.steps == [
@@ -49,7 +49,7 @@ def test_a_repeated_step_is_added_up():
 
 def test_the_record_of_an_attempt():
     clock = Clock()
-    timeline = Timeline(clock)
+    timeline = Timeline(clock, clock.now)
     clock.now += 3
     record = timeline.record("SN-1", "refused", endpoint="[::1]:1", reason="nonce")
     assert record == {

@@ -35,10 +35,14 @@ FRESH = Validity(NOW - timedelta(days=1), NOW + timedelta(days=99))
 class Hooked:
     """Hooks that only remember."""
 
+    store: MemoryStore
     events: list[str] = field(default_factory=list)
 
     async def run(self, event, reason=""):
         self.events.append(event)
+
+    async def run_due(self):
+        await self.run(self.store.state.hook_due)
 
 
 def credential(validity=LIFE, pki=PKI, anchors=None):
@@ -53,7 +57,8 @@ class Life:
 
     def __init__(self, device, registrar, endpoint, held=None, state=None):
         self.device, self.registrar = device, registrar
-        self.store, self.hooks, self.shown = MemoryStore(), Hooked(), []
+        self.store, self.shown = MemoryStore(), []
+        self.hooks = Hooked(self.store)
         self.held = held or credential()
         self.store.commit(
             self.held,
@@ -315,5 +320,7 @@ async def test_upkeep_of_a_new_device_is_a_bug(device):
     async def find(identity, credential):
         raise Unavailable("nobody")
 
+    store = MemoryStore()
+    upkeep = Upkeep(device, store, find, Hooked(store))
     with pytest.raises(Misuse):
-        await Upkeep(device, MemoryStore(), find, Hooked()).step()
+        await upkeep.step()
