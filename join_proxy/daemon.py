@@ -11,7 +11,7 @@ from sztb.codepoints.links import ALL_COAP_NODES_LINK_LOCAL
 from sztb.daemon.clock import monotonic, random_bytes, random_uniform
 from sztb.daemon.run import Lifetime
 from sztb.discovery.coap_links import join_port_link
-from sztb.discovery.responder import AnswerLimits, Asked, DelayedAnswer, Responder
+from sztb.discovery.responder import Asked, DelayedAnswer, Responder
 from sztb.encoding.link_format import Link
 from sztb.errors import Unavailable
 from sztb.transport.multicast import Arrival, MulticastAnswerer
@@ -68,7 +68,8 @@ class JoinProxy:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._answerer: MulticastAnswerer | None = None
-        self._responder = Responder(self._links, AnswerLimits(leisure=settings.leisure_seconds))
+        answers = settings.limits.answers(settings.leisure_seconds)
+        self._responder = Responder(self._links, answers)
         self._icmp = self._open_icmp()
 
     @property

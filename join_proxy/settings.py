@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from sztb.discovery.responder import AnswerLimits
+
 from .limits import LLN, Rate, RateLimits
 from .stateful import Limits
 
@@ -37,6 +39,17 @@ class LimitSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             " bursts are twice as large."
         ),
     ] = None
+
+    answers_per_source: Annotated[
+        int, Meta(ge=1, le=10_000, description="Discovery answers per second to one address.")
+    ] = 1
+    answers_per_interface: Annotated[
+        int, Meta(ge=1, le=10_000, description="Discovery answers per second on one interface.")
+    ] = 20
+
+    def answers(self, leisure: float) -> AnswerLimits:
+        """The limits of discovery answers."""
+        return AnswerLimits(leisure, self.answers_per_source, self.answers_per_interface)
 
     def machine(self, mtu: int) -> Limits:
         """The limits as the machine takes them."""

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def say(text: str = "") -> None:
 def main() -> int:
     """Build the world, load it, print the figures."""
     arguments = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the world is taken down
     enter_namespace()
     folder = Path(tempfile.mkdtemp(prefix="sztb-bench-"))
     world = World(folder, "stateful")

@@ -111,6 +111,7 @@ class World:
                 "# Here all devices are processes of one machine and share its address.\n"
                 f"circuits_per_pledge = {circuits}\ncircuits_per_interface = {circuits}\n"
                 f"datagrams_per_second = {500 * at_once}\n"
+                f"answers_per_source = {circuits}\nanswers_per_interface = {circuits}\n"
             )
         text = self.proxy_config.read_text()
         self.proxy_config.write_text(f"leisure_seconds = 0.1\n{text}")
@@ -130,13 +131,12 @@ class World:
         """Stop everything, the join proxy first, and return the exit codes."""
         return {role: self.daemons.pop(role).stop() for role in reversed(list(self.daemons))}
 
-    def issued(self) -> list[dict[str, object]]:
-        """What the domain CA says it issued."""
+    def issued(self) -> set[str]:
+        """The numbers, in lower-case hex, of the certificates the domain CA says it issued."""
         text = run([
-            *program("registrar"), "ca", "list", "--json", "--config", str(self.registrar_config)
+            *program("registrar"), "ca", "list", "--json", "--limit", "100000", "--config", str(self.registrar_config)
         ])  # fmt: skip
-        rows: list[dict[str, object]] = json.loads(text)
-        return rows
+        return {row["number"] for row in json.loads(text)["certificates"]}
 
     def where_devices_look(self) -> list[str]:
         """The options by which a device finds its way in."""

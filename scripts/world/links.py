@@ -15,6 +15,9 @@ _SET_UP = """
 set -e
 PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
+# Names resolve only for address families that are configured beyond loopback.
+ip address add 192.0.2.1/32 dev lo
+ip address add 2001:db8::1/128 dev lo nodad
 ip link add sztb0 type veth peer name sztb1
 for name in sztb0 sztb1; do
     echo 0 > /proc/sys/net/ipv6/conf/$name/accept_dad
