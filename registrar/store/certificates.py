@@ -1,6 +1,7 @@
 """The CA's tables: issued certificates and CRLs (`registrar.ca.interfaces`)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from cryptography import x509
@@ -8,6 +9,7 @@ from sqlalchemy import bindparam
 from typing_extensions import override
 
 from sztb.pki.idevid import DeviceRef
+from sztb.store.prepared import Prepared
 
 from ..ca.interfaces import Certificates, Crls, StoredCertificate, StoredCrl
 from ..records import Instant
@@ -15,9 +17,9 @@ from .schema import certificates, crls
 from .times import from_ms, to_ms
 
 _TABLE = certificates.c
-_BY_NUMBER = sa.select(certificates).where(_TABLE.number == bindparam("key"))
-_BY_REQUEST = sa.select(certificates).where(_TABLE.request_id == bindparam("key"))
-_INSERT = sa.insert(certificates)
+_BY_NUMBER = Prepared(sa.select(certificates).where(_TABLE.number == bindparam("key")))
+_BY_REQUEST = Prepared(sa.select(certificates).where(_TABLE.request_id == bindparam("key")))
+_INSERT = Prepared(sa.insert(certificates))
 _FORGET = sa.update(certificates).where(_TABLE.number == bindparam("key")).values(request_id=None)
 _REVOKE = (
     sa.update(certificates)
@@ -45,7 +47,7 @@ class SqlCertificates(Certificates):
 
     @override
     def add(self, row: StoredCertificate) -> None:
-        self._connection.execute(_INSERT, _row(row))
+        _INSERT.run(self._connection, _row(row))
 
     @override
     def by_number(self, number: int) -> StoredCertificate | None:
@@ -55,10 +57,8 @@ class SqlCertificates(Certificates):
     def by_request(self, request_id: bytes) -> StoredCertificate | None:
         return self._one(_BY_REQUEST, request_id)
 
-    def _one(
-        self, query: sa.Select[tuple[object, ...]], key: str | bytes
-    ) -> StoredCertificate | None:
-        row = self._connection.execute(query, {"key": key}).one_or_none()
+    def _one(self, query: Prepared, key: str | bytes) -> StoredCertificate | None:
+        row = query.first(self._connection, {"key": key})
         return None if row is None else _stored(row)
 
     @override
@@ -156,7 +156,7 @@ def _row(stored: StoredCertificate) -> dict[str, object]:
     }
 
 
-def _stored(row: sa.Row[tuple[object, ...]]) -> StoredCertificate:
+def _stored(row: Any) -> StoredCertificate:  # noqa: ANN401  # of `Prepared` or of SQLAlchemy
     return StoredCertificate(
         number=int(row.number, 16),
         certificate=row.certificate,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from sztb.errors import Misuse, Unavailable
 from sztb.pki.idevid import DeviceRef
+from sztb.store.prepared import Prepared
 
 from ..interfaces import Devices
 from ..records import DeviceRecord, DeviceState, Instant, Standing
@@ -19,13 +21,14 @@ _KEY = (
     devices.c.idevid_issuer == bindparam("key_issuer"),
     devices.c.serial_number == bindparam("key_serial"),
 )
-_GET = sa.select(devices).where(*_KEY)
-_GET_LOCKED = _GET.with_for_update()  # without effect on SQLite, where a writer is alone anyway
-_INSERT = sa.insert(devices)
+_GET = Prepared(sa.select(devices).where(*_KEY))
+# without effect on SQLite, where a writer is alone anyway
+_GET_LOCKED = Prepared(sa.select(devices).where(*_KEY).with_for_update())
+_INSERT = Prepared(sa.insert(devices))
 _VALUES: dict[str, sa.BindParameter[object]] = {
     column.name: bindparam(column.name) for column in devices.c if not column.primary_key
 }
-_UPDATE = (
+_UPDATE = Prepared(
     sa.update(devices)
     .where(
         *_KEY,
@@ -38,7 +41,7 @@ _LISTED_KEY = (
     listed_devices.c.manufacturer == bindparam("maker"),
     listed_devices.c.serial_number == bindparam("key_serial"),
 )
-_GET_LISTED = sa.select(listed_devices).where(*_LISTED_KEY)
+_GET_LISTED = Prepared(sa.select(listed_devices).where(*_LISTED_KEY))
 _LIST = sa.insert(listed_devices)
 _UNLIST = sa.delete(listed_devices).where(*_LISTED_KEY)
 
@@ -54,7 +57,7 @@ class SqlDevices(Devices):
 
     @override
     def get(self, ref: DeviceRef, manufacturer: str | None = None) -> DeviceRecord | None:
-        row = self._connection.execute(self._get, _key(ref)).one_or_none()
+        row = self._get.first(self._connection, _key(ref))
         record = None if row is None else _record(row)
         self._read[ref] = record
         if record is None and manufacturer is not None:
@@ -63,7 +66,7 @@ class SqlDevices(Devices):
 
     def _listed_record(self, ref: DeviceRef, manufacturer: str) -> DeviceRecord | None:
         key = {"maker": manufacturer, "key_serial": ref.serial_number}
-        row = self._connection.execute(_GET_LISTED, key).one_or_none()
+        row = _GET_LISTED.first(self._connection, key)
         if row is None:
             return None
         self._listed.add(ref)
@@ -76,7 +79,7 @@ class SqlDevices(Devices):
             raise Misuse("a device is read in the transaction that saves it")
         before = self._read[record.ref]
         if before is None:
-            self._connection.execute(_INSERT, _row(record))
+            _INSERT.run(self._connection, _row(record))
         else:
             self._replace(record, before)
         self._read[record.ref] = record
@@ -87,7 +90,7 @@ class SqlDevices(Devices):
     def _replace(self, record: DeviceRecord, before: DeviceRecord) -> None:
         values = _row(record) | _key(record.ref)
         values |= {"from_state": before.state.value, "from_standing": before.standing.value}
-        if self._connection.execute(_UPDATE, values).rowcount != 1:
+        if _UPDATE.run(self._connection, values) != 1:
             raise Unavailable(f"{record.ref} was changed by somebody else", retry_after=1)
 
     @override
@@ -123,7 +126,7 @@ class SqlDevices(Devices):
             changed = [self._list_seen(record.ref, now, note) for record in seen]
             return any(changed)
         key = {"maker": manufacturer, "key_serial": serial_number}
-        if self._connection.execute(_GET_LISTED, key).one_or_none() is not None:
+        if _GET_LISTED.first(self._connection, key) is not None:
             return False
         row = {
             "manufacturer": manufacturer,
@@ -182,7 +185,7 @@ def _row(record: DeviceRecord) -> dict[str, object]:
     }
 
 
-def _record(row: sa.Row[tuple[object, ...]]) -> DeviceRecord:
+def _record(row: Any) -> DeviceRecord:  # noqa: ANN401  # of `Prepared` or of SQLAlchemy
     return DeviceRecord(
         ref=DeviceRef(row.idevid_issuer, row.serial_number),
         manufacturer=row.manufacturer,

@@ -1,6 +1,7 @@
 """Voucher requests in progress and their answers (`registrar.interfaces.PendingVouchers`)."""
 
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -8,6 +9,7 @@ from typing_extensions import override
 
 from sztb.errors import Misuse, Refusal, Refused
 from sztb.pki.idevid import DeviceRef
+from sztb.store.prepared import Prepared
 
 from ..interfaces import PendingVouchers
 from ..records import Begun, Delivered, Denied, Instant, PendingKey, VoucherAnswer
@@ -19,9 +21,9 @@ _KEY = (
     _TABLE.pvr_sha256 == bindparam("key_pvr"),
     _TABLE.client_sha256 == bindparam("key_client"),
 )
-_GET = sa.select(pending_vouchers).where(*_KEY).with_for_update()
-_OTHER_LEASE = (
-    sa.select(sa.literal(1))
+_GET = Prepared(sa.select(pending_vouchers).where(*_KEY).with_for_update())
+_OTHER_LEASE = Prepared(
+    sa.select(_TABLE.pvr_sha256)
     .where(
         _TABLE.serial_number == bindparam("serial"),
         _TABLE.idevid_issuer == bindparam("issuer"),
@@ -30,7 +32,7 @@ _OTHER_LEASE = (
     )
     .limit(1)
 )
-_LOCK_DEVICE = (
+_LOCK_DEVICE = Prepared(
     sa.select(devices.c.state)
     .where(
         devices.c.serial_number == bindparam("serial"),
@@ -38,9 +40,9 @@ _LOCK_DEVICE = (
     )
     .with_for_update()
 )
-_INSERT = sa.insert(pending_vouchers)
-_LEASE = sa.update(pending_vouchers).where(*_KEY).values(lease_until=bindparam("until"))
-_ANSWER = (
+_INSERT = Prepared(sa.insert(pending_vouchers))
+_LEASE = Prepared(sa.update(pending_vouchers).where(*_KEY).values(lease_until=bindparam("until")))
+_ANSWER = Prepared(
     sa.update(pending_vouchers)
     .where(*_KEY)
     .values(
@@ -52,6 +54,7 @@ _ANSWER = (
         detail=bindparam("detail"),
     )
 )
+_NO_ANSWER = dict.fromkeys(("keep_until", "media_type", "voucher", "refusal", "detail"))
 _EMPTY = (
     sa.update(pending_vouchers)
     .where(_TABLE.keep_until <= bindparam("now"), _TABLE.voucher.is_not(None))
@@ -70,7 +73,7 @@ class SqlPendingVouchers(PendingVouchers):
     def begin(
         self, key: PendingKey, device: DeviceRef, now: Instant, lease: timedelta
     ) -> Begun | VoucherAnswer:
-        row = self._connection.execute(_GET, _key(key)).one_or_none()
+        row = _GET.first(self._connection, _key(key))
         if row is not None and row.keep_until is not None:
             return _kept_answer(row, now)
         if row is not None and row.lease_until is not None and row.lease_until > to_ms(now):
@@ -78,7 +81,7 @@ class SqlPendingVouchers(PendingVouchers):
         self._check_none_outstanding(key, device, now)
         until = to_ms(now + lease)
         if row is not None:  # released, or its holder died
-            self._connection.execute(_LEASE, _key(key) | {"until": until})
+            _LEASE.run(self._connection, _key(key) | {"until": until})
         else:
             self._insert(key, device, now, until)
         return Begun.NEW
@@ -92,7 +95,7 @@ class SqlPendingVouchers(PendingVouchers):
             "begun": to_ms(now),
             "lease_until": until,
         }
-        self._connection.execute(_INSERT, row)
+        _INSERT.run(self._connection, _NO_ANSWER | row)
 
     def _check_none_outstanding(self, key: PendingKey, device: DeviceRef, now: Instant) -> None:
         asked: dict[str, object] = {
@@ -103,19 +106,19 @@ class SqlPendingVouchers(PendingVouchers):
         }
         if self._connection.dialect.name != "sqlite":
             # two instances with two PVRs of one device take turns; on SQLite every writer does
-            self._connection.execute(_LOCK_DEVICE, asked)
-        if self._connection.execute(_OTHER_LEASE, asked).first() is not None:
+            _LOCK_DEVICE.first(self._connection, asked)
+        if _OTHER_LEASE.first(self._connection, asked) is not None:
             raise Refused(Refusal.OUTSTANDING, f"{device} has another request in progress")
 
     @override
     def finish(self, key: PendingKey, answer: VoucherAnswer, now: Instant, keep: timedelta) -> None:
         values = _key(key) | _answer(answer) | {"until": to_ms(now + keep)}
-        if self._connection.execute(_ANSWER, values).rowcount != 1:
+        if _ANSWER.run(self._connection, values) != 1:
             raise Misuse("finish without begin")
 
     @override
     def release(self, key: PendingKey) -> None:
-        self._connection.execute(_LEASE, _key(key) | {"until": None})
+        _LEASE.run(self._connection, _key(key) | {"until": None})
 
     @override
     def purge(self, now: Instant, forget: timedelta) -> int:
@@ -123,7 +126,7 @@ class SqlPendingVouchers(PendingVouchers):
         return self._connection.execute(_DROP, {"before": to_ms(now - forget)}).rowcount
 
 
-def _kept_answer(row: sa.Row[tuple[object, ...]], now: Instant) -> VoucherAnswer:
+def _kept_answer(row: Any, now: Instant) -> VoucherAnswer:  # noqa: ANN401  # of `Prepared`
     if row.keep_until <= to_ms(now):
         raise Refused(Refusal.PVR_STALE, "answered before; the answer is no longer kept")
     if row.refusal is not None:

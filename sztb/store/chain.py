@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from sztb.store.prepared import Prepared
+
 GENESIS = bytes(32)
 
 
@@ -64,17 +66,13 @@ def append(connection: sa.Connection, table: sa.Table, fields: dict[str, Any]) -
     """
     statements = _statements(table)
     key = {"chain": table.name}
-    head = connection.execute(statements.head, key).one_or_none()
+    head = statements.head.first(connection, key)
     length, previous = (0, GENESIS) if head is None else (head.length, bytes(head.digest))
     digest = _digest(previous, fields)
-    connection.execute(
-        statements.insert,
-        {**fields, "sequence": length + 1, "previous": previous, "digest": digest},
-    )
-    connection.execute(
-        statements.first if head is None else statements.next,
-        key | {"new_length": length + 1, "new_digest": digest},
-    )
+    row = {**fields, "sequence": length + 1, "previous": previous, "digest": digest}
+    statements.insert.run(connection, row)
+    advance = statements.first if head is None else statements.next
+    advance.run(connection, key | {"new_length": length + 1, "new_digest": digest})
     return length + 1
 
 
@@ -82,10 +80,10 @@ def append(connection: sa.Connection, table: sa.Table, fields: dict[str, Any]) -
 class _Statements:
     """What `append` executes, built once per table: building costs more than executing."""
 
-    head: sa.Select[tuple[int, bytes]]
-    insert: sa.Insert
-    first: sa.Insert
-    next: sa.Update
+    head: Prepared
+    insert: Prepared
+    first: Prepared
+    next: Prepared
 
 
 @lru_cache(maxsize=32)
@@ -97,10 +95,10 @@ def _statements(table: sa.Table) -> _Statements:
     }
     own = heads.c.name == bindparam("chain")
     return _Statements(
-        head=sa.select(heads.c.length, heads.c.digest).where(own).with_for_update(),
-        insert=sa.insert(table),
-        first=sa.insert(heads).values({"name": bindparam("chain")} | values),
-        next=sa.update(heads).where(own).values(values),
+        head=Prepared(sa.select(heads.c.length, heads.c.digest).where(own).with_for_update()),
+        insert=Prepared(sa.insert(table)),
+        first=Prepared(sa.insert(heads).values({"name": bindparam("chain")} | values)),
+        next=Prepared(sa.update(heads).where(own).values(values)),
     )
 
 
