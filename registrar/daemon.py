@@ -40,7 +40,11 @@ LOOK_EVERY = 5.0  # seconds between looks at the interfaces
 
 
 class Registrar:
-    """One registrar with everything it holds open."""
+    """One registrar with everything it holds open.
+
+    Attributes:
+        port: UDP port in use, once it serves.
+    """
 
     def __init__(self, config: Path, settings: Settings) -> None:
         """Prepare.
@@ -49,6 +53,7 @@ class Registrar:
             config: read again on reload.
             settings: what is in it now.
         """
+        self.port = settings.listen.port
         self._config = config
         self._settings = settings
         self._masa_clients = AsyncExitStack()
@@ -68,18 +73,18 @@ class Registrar:
             server = await listen(self._settings.listen, resources)
             stack.push_async_callback(server.close, GRACE)
             await self._open_health(stack, resources)
+            self.port = int(server.address[1])
             lifetime.on_reload(lambda: self._reload(resources, store))
-            port = int(server.address[1])
-            log.info("serving", address=str(server.address[0]), port=port)
-            lifetime.ready(f"serving on port {port}")
-            await self._until_stopped(lifetime, resources, port)
+            log.info("serving", address=str(server.address[0]), port=self.port)
+            lifetime.ready(f"serving on port {self.port}")
+            await self._until_stopped(lifetime, resources)
 
-    async def _until_stopped(self, lifetime: Lifetime, resources: Resources, port: int) -> None:
+    async def _until_stopped(self, lifetime: Lifetime, resources: Resources) -> None:
         async with asyncio.TaskGroup() as group:
             work = [
                 group.create_task(repeat(SWEEP_EVERY, lambda: audit.sweep(resources.site))),
                 group.create_task(repeat(PURGE_EVERY, lambda: purge(resources.site))),
-                group.create_task(announce(self._settings.listen.discovery_interfaces, port)),
+                group.create_task(announce(self._settings.listen.discovery_interfaces, self.port)),
             ]
             await lifetime.stop.wait()
             for task in work:
