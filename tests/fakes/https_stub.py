@@ -52,7 +52,7 @@ class HttpsStub:
         try:
             while await self._one(reader, writer, self.connections):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             return
         finally:
             writer.transport.abort()
