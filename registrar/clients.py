@@ -105,11 +105,12 @@ class Clients:
 
     async def _member(self, leaf: x509.Certificate, now: Instant) -> Member | None:
         """Return the member this LDevID belongs to, None when our CA did not issue it."""
-        own = (await self._ca.ca_certs()).chain
-        if leaf.issuer != own[0].subject:
+        own = await self._ca.ca_certs()
+        if leaf.issuer != own.chain[0].subject:
             return None
+        helpers = (*own.chain[:-1], *own.rollover)  # E-18: LDevIDs from before a new root key
         try:
-            path.build_path(leaf, own[:-1], own[-1:], now=None)
+            path.build_path(leaf, helpers, own.chain[-1:], now=None)
         except Refused:
             return None  # the name alone is ours
         since, until = leaf.not_valid_before_utc, leaf.not_valid_after_utc

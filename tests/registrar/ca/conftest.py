@@ -17,9 +17,10 @@ from registrar.interfaces import Transaction
 from registrar.records import EnrollRequest, Issued, JournalEntry, ProofOfPossession, Rejected
 from registrar.store.sql_store import SqlStore
 from sztb.codepoints.resources import Operation
+from sztb.pki import profiles
 from sztb.pki.csr import check_csr, make_csr
 from sztb.pki.keys import FileKey
-from tests.fakes.pki import NOW, Device, Identity, make_pki
+from tests.fakes.pki import LIFETIME, NOW, Device, Identity, key, make_pki
 
 PKI = make_pki()
 
@@ -49,6 +50,20 @@ def a_request(
 
 
 DEVICE = PKI.device("SN-1")
+
+
+class NewRoot:
+    """A root CA before and after a change of its key, and the links between the two."""
+
+    old_key, new_key = key("old root key"), key("new root key")
+    old = profiles.make_root_ca("site root", old_key, LIFETIME, 1)
+    new = profiles.make_root_ca("site root", new_key, LIFETIME, 2)
+    old_with_new = profiles.make_intermediate_ca(
+        "site root", old_key.public_key, profiles.Issuer(new, new_key), LIFETIME, 3, None
+    )
+    new_with_old = profiles.make_intermediate_ca(
+        "site root", new_key.public_key, profiles.Issuer(old, old_key), LIFETIME, 4, None
+    )
 
 
 @dataclass

@@ -8,6 +8,7 @@ from sztb.errors import Refusal, Refused
 from sztb.pki import profiles
 from sztb.pki.certificates import subject_key_id
 from tests.fakes.pki import LIFETIME, Identity, key, make_pki
+from tests.registrar.ca.conftest import NewRoot
 
 FLAT = make_pki().domain_ca
 DEEP = make_pki(intermediate=True).domain_ca
@@ -49,41 +50,31 @@ def test_unusable(chain: tuple[x509.Certificate, ...], signer: object, why: Refu
 class TestRollover:
     """All four have one name; keys and signatures tell them apart (est-D12)."""
 
-    old_key, new_key = key("old root key"), key("new root key")
-    old = profiles.make_root_ca("site root", old_key, LIFETIME, 1)
-    new = profiles.make_root_ca("site root", new_key, LIFETIME, 2)
-    old_with_new = profiles.make_intermediate_ca(
-        "site root", old_key.public_key, profiles.Issuer(new, new_key), LIFETIME, 3, None
-    )
-    new_with_old = profiles.make_intermediate_ca(
-        "site root", new_key.public_key, profiles.Issuer(old, old_key), LIFETIME, 4, None
-    )
-
     @pytest.mark.rule("E-18")
     def test_order(self) -> None:
-        mixed = (self.new_with_old, self.new, self.old_with_new, self.old)
-        expected = (self.old, self.old_with_new, self.new_with_old)
-        assert rollover_set(self.new, mixed) == expected
-        authority = check_authority((self.new,), self.new_key, mixed)
+        mixed = (NewRoot.new_with_old, NewRoot.new, NewRoot.old_with_new, NewRoot.old)
+        expected = (NewRoot.old, NewRoot.old_with_new, NewRoot.new_with_old)
+        assert rollover_set(NewRoot.new, mixed) == expected
+        authority = check_authority((NewRoot.new,), NewRoot.new_key, mixed)
         assert authority.certificates.rollover == expected
 
     def test_part_of_the_set_is_enough(self) -> None:
-        assert rollover_set(self.new, (self.old_with_new,)) == (self.old_with_new,)
+        assert rollover_set(NewRoot.new, (NewRoot.old_with_new,)) == (NewRoot.old_with_new,)
 
     @pytest.mark.parametrize("case", ["other name", "other signer", "old root missing"])
     def test_strangers(self, case: str) -> None:
-        root = profiles.Issuer(self.new, self.new_key)
-        public = self.old_key.public_key
+        root = profiles.Issuer(NewRoot.new, NewRoot.new_key)
+        public = NewRoot.old_key.public_key
         other = make_pki("other").domain_root
         stranger = {
             "other name": profiles.make_intermediate_ca("x", public, root, LIFETIME, 5),
             "other signer": profiles.make_intermediate_ca(
                 "site root", public, other.issuer, LIFETIME, 6
             ),
-            "old root missing": self.new_with_old,
+            "old root missing": NewRoot.new_with_old,
         }[case]
         with pytest.raises(Refused) as refused:
-            rollover_set(self.new, (stranger,))
+            rollover_set(NewRoot.new, (stranger,))
         assert refused.value.refusal is Refusal.CERTIFICATE_PATH
 
 
