@@ -10,6 +10,7 @@ from sztb.codepoints.coap import Code
 from sztb.errors import Malformed, Refusal, Refused, Unavailable
 from sztb.transport.coap import reliability
 from sztb.transport.coap.response import etag_of
+from sztb.transport.coap.service import format_address
 from sztb.transport.coaps_client import CoapsClient
 from sztb.transport.exchange import Answer
 from sztb.transport.tls.errors import LinkFailed
@@ -416,3 +417,14 @@ async def test_nothing_is_logged_of_normal_life(caplog):
     async with serving(echo) as server, connected(server.address) as client:
         await client.request(Code.POST, RV, BODY)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (("192.0.2.1", 5684), "192.0.2.1:5684"),
+        (("fe80::1%eth0", 5684, 0, 2), "[fe80::1%eth0]:5684"),
+    ],
+)
+def test_addresses_are_written_as_in_uris(address, text):
+    assert format_address(address) == text
