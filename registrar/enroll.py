@@ -127,11 +127,11 @@ def enrolled(device: DeviceRef, now: Instant, manufacturer: str | None = None) -
     """
 
     def unit(tables: Transaction, certificate: x509.Certificate) -> None:
-        record = tables.devices.get(device, manufacturer)
-        if record is not None:
-            moved = device_states.moved(record, DeviceState.ENROLLED, now)
-            fingerprint = certificates.fingerprint(certificate)
-            tables.devices.save(replace(moved, updated=now, ldevid_sha256=fingerprint))
+        # again, with the row locked: an operator may have barred it since the gate was open
+        record = check_renewal_gate(tables.devices.get(device, manufacturer))
+        moved = device_states.moved(record, DeviceState.ENROLLED, now)
+        fingerprint = certificates.fingerprint(certificate)
+        tables.devices.save(replace(moved, updated=now, ldevid_sha256=fingerprint))
         tables.journal.append(journal_entry(device, certificate, now))
 
     return unit

@@ -39,11 +39,12 @@ def check_gate(record: DeviceRecord | None, rules: EstRules) -> Gate:
     raise Refused(Refusal.NOT_ENROLLABLE, f"state {record.state}: {record.reason}")
 
 
-def check_renewal_gate(record: DeviceRecord | None) -> None:
-    """A member renews as long as no operator barred it.
+def check_renewal_gate(record: DeviceRecord | None) -> DeviceRecord:
+    """Return the record of a member that may renew: no operator barred it.
 
     Raises:
         Refused: NOT_ENROLLABLE.
     """
     if record is None or record.standing in _BARRED:
         raise Refused(Refusal.NOT_ENROLLABLE, "device is barred or removed")
+    return record

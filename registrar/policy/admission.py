@@ -79,13 +79,11 @@ class SiteAdmission(AdmissionPolicy):
 
     def _again(self, standing: Standing) -> Admission:
         """Decide on a member; an operator who approves it anew sets its state back first."""
-        match self.reonboarding:
-            case Reonboarding.ALLOW:
-                return self._first(standing)
-            case Reonboarding.ASK:
-                return Wait(self.retry_after)
-            case Reonboarding.DENY:
-                return Deny(Refusal.REFUSED_BY_POLICY, "it is a member already")
+        if self.reonboarding is Reonboarding.ASK:
+            return Wait(self.retry_after)
+        if self.reonboarding is Reonboarding.DENY:
+            return Deny(Refusal.REFUSED_BY_POLICY, "it is a member already")
+        return self._first(standing)
 
     def _first(self, standing: Standing) -> Admission:
         if self.mode is Mode.OPEN or standing in _WELCOME:

@@ -9,9 +9,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from registrar.ca.profile import LdevidProfile, Names
+from registrar.enroll import enrolled
 from registrar.interfaces import Transaction
-from registrar.records import Rejected
-from registrar.store.sql_store import SqlStore
+from registrar.records import DeviceRecord, Rejected, Standing
+from registrar.store.sql_store import SqlStore, SqlTransaction
 from sztb.codepoints import oid
 from sztb.codepoints.resources import Operation
 from sztb.errors import Refusal, Refused, Unavailable
@@ -99,6 +100,24 @@ class TestRecord:
         assert outcome == Rejected(Refusal.NOT_ENROLLABLE, "removed meanwhile")
         assert await ca.rows() == []
         assert await ca.store.read(lambda tables: tables.journal.newest()) == []
+
+
+@pytest.mark.rule("R-33")
+@pytest.mark.parametrize("standing", [Standing.REFUSED, Standing.REMOVED, None])
+async def test_who_was_barred_meanwhile_gets_nothing(ca: Ca, standing: Standing | None) -> None:
+    """An operator's command in another process falls between the gate and the certificate."""
+
+    def bar(tables: SqlTransaction) -> None:
+        tables.devices.get(DEVICE.ref)
+        if standing is not None:
+            tables.devices.save(DeviceRecord(DEVICE.ref, "acme", NOW, NOW, standing))
+
+    await ca.store.write(bar)
+    outcome = await ca.open().enroll(FIRST, NOW, enrolled(DEVICE.ref, NOW))
+    assert isinstance(outcome, Rejected)
+    assert outcome.refusal is Refusal.NOT_ENROLLABLE
+    assert await ca.rows() == []
+    assert await ca.store.read(lambda tables: tables.journal.newest()) == []
 
 
 class TestRetry:
