@@ -4,8 +4,8 @@
     pki.device("SN-1").chain                          # DER, EE first, up to the manufacturer's root
     replace(pki, registrar=pki.another_registrar())   # edited in one line
 
-Keys are drawn once per process and name (`key("registrar")`), certificates get fixed dates and
-numbers, so two calls with the same arguments give equal certificates up to the ECDSA signature.
+Keys follow from their names (`key("registrar")`), certificates get fixed dates and numbers, so two
+calls with the same arguments give equal certificates up to the ECDSA signature.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha512
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from sztb.pki import profiles
 from sztb.pki.certificates import der
@@ -29,9 +31,14 @@ MASA_AUTHORITY = "masa.example"
 
 @cache
 def key(name: str, algorithm: SignatureAlgorithm = SignatureAlgorithm.ES256) -> FileKey:
-    """Return the key of this name, drawn on first use."""
-    del name
-    return FileKey.generate(algorithm)
+    """Return the key of this name: the same one in every run and every worker."""
+    secret = sha512(f"{algorithm.value} {name}".encode()).digest()
+    if algorithm is SignatureAlgorithm.EDDSA:
+        return FileKey(ed25519.Ed25519PrivateKey.from_private_bytes(secret[:32]))
+    curve = ec.SECP256R1() if algorithm is SignatureAlgorithm.ES256 else ec.SECP384R1()
+    # one bit short of the group order
+    number = int.from_bytes(secret, "big") >> (512 - curve.key_size + 1)
+    return FileKey(ec.derive_private_key(number, curve))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,11 @@ def test_unreadable_pem(pem: bytes, password: bytes | None) -> None:
         FileKey.from_pem(pem, password)
 
 
-@pytest.mark.parametrize("der", [b"", b"\x30\x00", key("signing").pkcs8_der()[:-1]])
+@pytest.mark.parametrize(
+    "der",
+    [b"", b"\x30\x00", key("signing").pkcs8_der()[:-1]],
+    ids=["empty", "no key", "cut off"],
+)
 def test_unreadable_pkcs8(der: bytes) -> None:
     with pytest.raises(Malformed):
         FileKey.from_pkcs8_der(der)
