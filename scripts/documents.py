@@ -180,19 +180,22 @@ MANY = {"ListType", "VarTupleType", "SetType", "FrozenSetType"}
 def describe_type(info: Any) -> str:  # noqa: ANN401  # msgspec's type descriptions
     """Spell a msgspec type description in plain words."""
     name = type(info).__name__
-    inner = {
-        "LiteralType": lambda: " or ".join(f"`{value}`" for value in info.values),
-        "UnionType": lambda: " or ".join(map(describe_type, without_none(info.types))),
-        "DictType": lambda: f"table of {describe_type(info.value_type)}",
-        "CustomType": lambda: info.cls.__name__.lower(),
-        "StructType": lambda: f"{info.cls.__name__}",
-        "Metadata": lambda: describe_type(info.type),
-    }
-    if name in MANY:
-        return f"list of {describe_type(info.item_type)}"
-    if name in inner:
-        return inner[name]()
-    return WORDS.get(name, name) + limits(info)
+    match name:
+        case "LiteralType":
+            text = " or ".join(f"`{value}`" for value in info.values)
+        case "UnionType":
+            text = " or ".join(map(describe_type, without_none(info.types)))
+        case "DictType":
+            text = f"table of {describe_type(info.value_type)}"
+        case "CustomType" | "StructType":
+            text = info.cls.__name__.lower()
+        case "Metadata":
+            text = describe_type(info.type)
+        case _ if name in MANY:
+            text = f"list of {describe_type(info.item_type)}"
+        case _:
+            text = WORDS.get(name, name) + limits(info)
+    return text
 
 
 def without_none(types: Any) -> list[Any]:  # noqa: ANN401  # msgspec's type descriptions

@@ -134,7 +134,8 @@ class World:
     def issued(self) -> set[str]:
         """The numbers, in lower-case hex, of the certificates the domain CA says it issued."""
         text = run([
-            *program("registrar"), "ca", "list", "--json", "--limit", "100000", "--config", str(self.registrar_config)
+            *program("registrar"), "ca", "list", "--json", "--limit", "100000",
+            "--config", str(self.registrar_config),
         ])  # fmt: skip
         return {row["number"] for row in json.loads(text)["certificates"]}
 

@@ -10,17 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pledge.bootstrap import Proof, onboard, prove
+from pledge.bootstrap import onboard, search_for_voucher
 from pledge.daemon import make_device, parse_endpoint
 from pledge.environment import real_environment
-from pledge.progress import Progress
-from pledge.search import GiveUp, NotOnboarded, Search
+from pledge.search import GiveUp, NotOnboarded
 from pledge.settings import Settings
 from pledge.state import MemoryStore
-from pledge.timeline import Timeline
 from sztb.daemon import logs
 from sztb.daemon.journal import Journal
-from sztb.discovery.candidates import Candidates
 from sztb.discovery.offers import Endpoint, Offer, OfferSource
 
 GIVE_UP = 60.0  # seconds per device
@@ -28,16 +25,8 @@ GIVE_UP = 60.0  # seconds per device
 
 async def simulate(folder: Path, registrar: Endpoint, records: list[Any]) -> None:
     """Let one device onboard."""
-    environment = real_environment()
-    device = make_device(Settings(factory_dir=folder), environment, Journal("pledge"))
-
-    async def attempt(endpoint: Endpoint, progress: Progress) -> Proof:
-        timeline = Timeline(environment.monotonic)
-        return await prove(device, endpoint, progress, records.append, timeline)
-
-    search = Search(
-        attempt, Candidates(environment.random), environment, GiveUp(GIVE_UP, when_refused=True)
-    )
+    device = make_device(Settings(factory_dir=folder), real_environment(), Journal("pledge"))
+    search = search_for_voucher(device, records.append, GiveUp(GIVE_UP, when_refused=True))
     search.offer(Offer(registrar, OfferSource.CONFIGURED))
     try:
         await onboard(device, MemoryStore(), search, records.append)
