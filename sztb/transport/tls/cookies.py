@@ -7,7 +7,8 @@ still good, so no exchange in flight is hurt by the change.
 from dataclasses import dataclass
 
 from sztb.transport.tls import gnutls
-from sztb.transport.tls.gnutls import CData, ffi, lib, report_exception
+from sztb.transport.tls.callbacks import POINTER, SIZE, SSIZE, callback, owner, read_memory
+from sztb.transport.tls.gnutls import CData, ffi, lib
 
 SECRET_LIFETIME = 300.0  # seconds; a cookie is good for one to two of them
 
@@ -67,7 +68,7 @@ def _secret() -> tuple[CData, CData]:
     return gnutls.datum(bytes(ffi.buffer(key)))
 
 
-@ffi.callback("gnutls_push_func", error=-1, onerror=report_exception)
-def _collect(made: CData, data: CData, size: int) -> int:
-    ffi.from_handle(made).append(bytes(ffi.buffer(data, size)))
+@callback("gnutls_push_func", SSIZE, POINTER, POINTER, SIZE)
+def _collect(made: int, data: int, size: int) -> int:
+    owner(made).append(read_memory(data, size))
     return size

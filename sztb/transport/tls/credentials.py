@@ -3,8 +3,9 @@
 from sztb.errors import Misuse
 from sztb.pki.keys import FileKey, SignatureAlgorithm, Signer, spki_der
 from sztb.transport.tls import gnutls
+from sztb.transport.tls.callbacks import INT, POINTER, UNSIGNED, callback, owner
 from sztb.transport.tls.config import DigestSigner, TlsIdentity
-from sztb.transport.tls.gnutls import CData, datum, ffi, lib, report_exception
+from sztb.transport.tls.gnutls import CData, datum, ffi, lib
 
 # What a key of ours can sign, as GnuTLS names it; the first is preferred. A P-384 key does not
 # sign with SHA-256 here, though TLS 1.2 would allow it: a Signer has one algorithm.
@@ -115,34 +116,38 @@ def _check(error: int) -> None:
         raise Misuse(f"TLS identity: {gnutls.message(error)}")
 
 
-@ffi.callback(
-    "gnutls_privkey_sign_data_func", error=gnutls.E_PK_SIGN_FAILED, onerror=report_exception
-)
+_SIGN = (POINTER, INT, POINTER, UNSIGNED, POINTER, POINTER)
+
+
+@callback("gnutls_privkey_sign_data_func", INT, *_SIGN, failed=gnutls.E_PK_SIGN_FAILED)
 def _sign_data(
-    _key: CData, _algorithm: int, signer: CData, _flags: int, data: CData, signature: CData
+    _key: int, _algorithm: int, signer: int, _flags: int, data: int, signature: int
 ) -> int:
-    return _hand_over(ffi.from_handle(signer).sign(gnutls.datum_bytes(data)), signature)
+    return _hand_over(owner(signer).sign(_read(data)), signature)
 
 
-@ffi.callback(
-    "gnutls_privkey_sign_hash_func", error=gnutls.E_PK_SIGN_FAILED, onerror=report_exception
-)
+@callback("gnutls_privkey_sign_hash_func", INT, *_SIGN, failed=gnutls.E_PK_SIGN_FAILED)
 def _sign_digest(
-    _key: CData, _algorithm: int, signer: CData, _flags: int, digest: CData, signature: CData
+    _key: int, _algorithm: int, signer: int, _flags: int, digest: int, signature: int
 ) -> int:
-    return _hand_over(ffi.from_handle(signer).sign_digest(gnutls.datum_bytes(digest)), signature)
+    return _hand_over(owner(signer).sign_digest(_read(digest)), signature)
 
 
-def _hand_over(made: bytes, signature: CData) -> int:
-    signature.data = lib.gnutls_malloc(len(made))  # the library frees it
-    ffi.memmove(signature.data, made, len(made))
-    signature.size = len(made)
+def _read(data: int) -> bytes:
+    return gnutls.datum_bytes(ffi.cast("gnutls_datum_t *", data))
+
+
+def _hand_over(made: bytes, signature: int) -> int:
+    target: CData = ffi.cast("gnutls_datum_t *", signature)
+    target.data = lib.gnutls_malloc(len(made))  # the library frees it
+    ffi.memmove(target.data, made, len(made))
+    target.size = len(made)
     return 0
 
 
-@ffi.callback("gnutls_privkey_info_func", error=-1, onerror=report_exception)
-def _key_info(_key: CData, flags: int, signer: CData) -> int:
-    pk_algorithm, can_sign, bits = _ALGORITHMS[ffi.from_handle(signer).algorithm]
+@callback("gnutls_privkey_info_func", INT, POINTER, UNSIGNED, POINTER)
+def _key_info(_key: int, flags: int, signer: int) -> int:
+    pk_algorithm, can_sign, bits = _ALGORITHMS[owner(signer).algorithm]
     if flags & gnutls.INFO_PK_ALGORITHM:
         return pk_algorithm
     if flags & gnutls.INFO_SIGN_ALGORITHM:

@@ -14,6 +14,7 @@ from sztb.transport.tls.credentials import Credentials
 from sztb.transport.tls.engine import Challenge
 from sztb.transport.tls.gnutls import CData, ffi, lib
 from sztb.transport.tls.session import MAX_RECORD, GnutlsSession
+from sztb.transport.tls.wire import free
 
 # P-07: what GnuTLS's own levels leave out, AES-128-CCM-8 above all, has to be named one by one.
 _DTLS_CLIENT = (
@@ -61,7 +62,7 @@ class _Engine:
         error = lib.gnutls_init(allocated, self._flags)
         if error < 0:
             raise MemoryError(gnutls.message(error))
-        c = ffi.gc(allocated[0], lib.gnutls_deinit)
+        c = ffi.gc(allocated[0], free)
         lib.gnutls_priority_set(c, self._priorities)
         lib.gnutls_credentials_set(c, gnutls.CERTIFICATE_CREDENTIALS, self._credentials.pointer)
         lib.gnutls_handshake_set_max_packet_length(c, MAX_HANDSHAKE_MESSAGE)

@@ -4,7 +4,6 @@ cffi in ABI mode: needs `libgnutls.so.30` from the distribution, no headers and 
 numbers below belong to the library's stable ABI (its `gnutls.h`, `abstract.h`, `dtls.h`).
 """
 
-import logging
 from typing import Any
 
 from cffi import FFI
@@ -156,8 +155,6 @@ ffi = FFI()
 ffi.cdef(DECLARATIONS)
 lib: CData = ffi.dlopen(LIBRARY)
 
-_log = logging.getLogger(__name__)
-
 
 def datum(data: bytes) -> tuple[CData, CData]:
     """Return a `gnutls_datum_t *` over a copy of `data`, and the copy that must outlive it."""
@@ -174,8 +171,3 @@ def message(error: int) -> str:
     """Return the library's text for an error code."""
     text = ffi.string(lib.gnutls_strerror(error))
     return text.decode() if isinstance(text, bytes) else text
-
-
-def report_exception(kind: CData, error: CData, trace: CData) -> None:
-    """Log an exception in a callback; the library gets the callback's error value."""
-    _log.error("exception in a TLS callback", exc_info=(kind, error, trace))

@@ -30,7 +30,7 @@ class GnutlsSession:
 
     __slots__ = (
         "_buffer", "_c", "_datagram", "_deadline", "_discarded", "_engine", "_established",
-        "_events", "_handle", "_interval", "_max_datagram", "_max_payload", "_peer_chain",
+        "_events", "_interval", "_max_datagram", "_max_payload", "_peer_chain",
         "_record_limit", "_wire",
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ class GnutlsSession:
         self._max_datagram = max_datagram or 0
         self._record_limit = record_limit or MAX_RECORD
         self._wire = Wire(datagram=self._datagram)
-        self._handle = self._wire.attach(c)
+        self._wire.attach(c)
         self._events: deque[Event] = deque()
         self._established = False
         self._peer_chain: tuple[bytes, ...] = ()
@@ -274,7 +274,7 @@ class GnutlsSession:
         if self._c is None:
             return
         ffi.release(self._c)
-        self._c = self._handle = None
+        self._c = None
         self._deadline = None
         self._established = False
         self._wire.incoming.clear()

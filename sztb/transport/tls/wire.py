@@ -1,14 +1,24 @@
 """Where GnuTLS writes to and reads from: memory, one object per session.
 
 One push is one record (DTLS) or a piece of the stream, a pull takes the next input. The callbacks
-find their `Wire` by a cffi handle and must not raise into C: an exception would be our bug, is
-logged, and looks like an I/O error to the library.
+find their `Wire` by the address of the library's session.
 """
 
-import errno
 from collections import deque
 
-from sztb.transport.tls.gnutls import CData, ffi, lib, report_exception
+from sztb.transport.tls.callbacks import (
+    EAGAIN,
+    INT,
+    POINTER,
+    SIZE,
+    SSIZE,
+    UNSIGNED,
+    callback,
+    read_memory,
+    set_errno,
+    write_memory,
+)
+from sztb.transport.tls.gnutls import CData, ffi, lib
 from sztb.transport.tls.records import whole_records
 
 
@@ -34,14 +44,13 @@ class Wire:
         self.starved = False
         self.time_is_up = False
 
-    def attach(self, c: CData) -> CData:
-        """Connect to a `gnutls_session_t`; return the handle that must live as long as it."""
-        handle = ffi.new_handle(self)
-        lib.gnutls_transport_set_ptr(c, handle)
+    def attach(self, c: CData) -> None:
+        """Connect to a `gnutls_session_t`, until `free` frees that."""
+        _wires[_address(c)] = self
+        lib.gnutls_transport_set_ptr(c, c)
         lib.gnutls_transport_set_push_function(c, _push)
         lib.gnutls_transport_set_pull_function(c, _pull)
         lib.gnutls_transport_set_pull_timeout_function(c, _pull_timeout)
-        return handle
 
     def pull(self, size: int) -> bytes | None:
         """Return at most `size` bytes of input; None for nothing yet, b"" for the end.
@@ -59,22 +68,35 @@ class Wire:
         return data[:part]
 
 
-@ffi.callback("gnutls_push_func", error=-1, onerror=report_exception)
-def _push(wire: CData, data: CData, size: int) -> int:
-    ffi.from_handle(wire).outgoing.append(bytes(ffi.buffer(data, size)))
+_wires: dict[int, Wire] = {}
+
+
+def free(c: CData) -> None:
+    """Free a `gnutls_session_t`, attached or not."""
+    lib.gnutls_deinit(c)
+    _wires.pop(_address(c), None)
+
+
+def _address(c: CData) -> int:
+    return int(ffi.cast("uintptr_t", c))
+
+
+@callback("gnutls_push_func", SSIZE, POINTER, POINTER, SIZE)
+def _push(session: int, data: int, size: int) -> int:
+    _wires[session].outgoing.append(read_memory(data, size))
     return size
 
 
-@ffi.callback("gnutls_pull_func", error=-1, onerror=report_exception)
-def _pull(wire: CData, buffer: CData, size: int) -> int:
-    data = ffi.from_handle(wire).pull(size)
+@callback("gnutls_pull_func", SSIZE, POINTER, POINTER, SIZE)
+def _pull(session: int, buffer: int, size: int) -> int:
+    data = _wires[session].pull(size)
     if data is None:
-        ffi.errno = errno.EAGAIN
+        set_errno(EAGAIN)
         return -1
-    ffi.memmove(buffer, data, len(data))
+    write_memory(buffer, data, len(data))
     return len(data)
 
 
-@ffi.callback("gnutls_pull_timeout_func", error=-1, onerror=report_exception)
-def _pull_timeout(wire: CData, _milliseconds: int) -> int:
-    return int(not ffi.from_handle(wire).time_is_up)
+@callback("gnutls_pull_timeout_func", INT, POINTER, UNSIGNED)
+def _pull_timeout(session: int, _milliseconds: int) -> int:
+    return int(not _wires[session].time_is_up)

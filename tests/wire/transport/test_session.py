@@ -65,7 +65,7 @@ def test_a_signer_that_fails_ends_the_handshake_and_nothing_else(caplog):
     engine = DatagramServerEngine(replace(SERVER, identity=replace(SERVER.identity, key=key)), 0.0)
     key.sign_digest = lambda _digest: 1 / 0
     client = ClientEngine(CLIENT, datagram=True).session(0.0)
-    with caplog.at_level(logging.CRITICAL, "sztb.transport.tls.gnutls"):
+    with caplog.at_level(logging.CRITICAL, "sztb.transport.tls.callbacks"):
         server = accept(engine, client)
     [closed] = events(server)
     assert closed.error.alert is Alert.INTERNAL_ERROR
