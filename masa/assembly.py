@@ -55,14 +55,20 @@ def make_manufacturer(settings: Settings) -> Manufacturer:
     """Read the manufacturer's CAs.
 
     Raises:
-        Malformed: a file is not PEM, or an anchor is no CA.
+        Malformed: a file is not PEM, an anchor is no CA, or an authority not under an anchor.
         OSError: it cannot be read.
     """
     anchors = _read_all(settings.manufacturer.anchors)
     for anchor in anchors:
         if not certificates.is_ca(anchor):
             raise Malformed(f"manufacturer.anchors: {_name(anchor)} is not a CA")
-    return Manufacturer(TrustAnchors(anchors), _read_all(settings.manufacturer.authorities))
+    authorities = _read_all(settings.manufacturer.authorities)
+    for authority in authorities:
+        if not certificates.is_ca(authority) or not Manufacturer(TrustAnchors(anchors)).issued(
+            authority, authorities
+        ):
+            raise Malformed(f"manufacturer.authorities: {_name(authority)} is no CA of an anchor")
+    return Manufacturer(TrustAnchors(anchors), authorities)
 
 
 def check_voucher_key(voucher_key: VoucherKey) -> None:

@@ -23,7 +23,8 @@ class Manufacturer:
 
     Attributes:
         anchors: the roots of its IDevIDs.
-        authorities: its CAs below them; registrars need not send these.
+        authorities: its CAs below them, which are trusted like these; registrars need not send
+            them.
     """
 
     anchors: TrustAnchors
@@ -34,13 +35,17 @@ class Manufacturer:
         return certificates.spki(certificate) in self._own_keys
 
     @cached_property
+    def _trusted(self) -> TrustAnchors:
+        return TrustAnchors((*self.anchors, *self.authorities))
+
+    @cached_property
     def _own_keys(self) -> frozenset[bytes]:
-        return frozenset(certificates.spki(one) for one in (*self.anchors, *self.authorities))
+        return frozenset(certificates.spki(one) for one in self._trusted)
 
     def issued(self, certificate: x509.Certificate, bag: Sequence[x509.Certificate] = ()) -> bool:
         """True when the certificate is one of ours or chains to one of our anchors."""
         try:
-            build_path(certificate, (*self.authorities, *bag), self.anchors, now=None)
+            build_path(certificate, bag, self._trusted, now=None)
         except Refused:
             return False
         return True

@@ -1,7 +1,9 @@
 """``sztb-masa device mint`` and ``device import``: the factory's commands."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,12 +130,11 @@ def _batch(path: Path, default: Order) -> list[Order]:
 
 async def _run(line: Line, orders: Sequence[Order]) -> int:
     """Run the line, with a progress bar where somebody looks."""
-    terminal = click.get_text_stream("stderr")
+    terminal = sys.stderr
     if not terminal.isatty():
         return await line.run(orders, lambda: None)
     with click.progressbar(length=len(orders), label="minting", file=terminal) as bar:
-        step = bar.update
-        return await line.run(orders, lambda: step(1))
+        return await line.run(orders, partial(bar.update, 1))
 
 
 def make_line(store: "SqlStore", settings: Settings, out: Path, password: bytes | None) -> Line:

@@ -1,28 +1,30 @@
 """The device table (`masa.interfaces.Devices`)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 from typing_extensions import override
 
 from sztb.pki.idevid import DeviceRef
+from sztb.store.prepared import Prepared
 
 from ..interfaces import Devices
 from ..records import Abilities, DeviceRecord, Instant, Keys, Owner, Pins
 from .schema import devices
 from .times import from_ms, to_ms
 
-# Built once: building a statement costs more than executing it.
 _KEY = (
     devices.c.idevid_issuer == bindparam("key_issuer"),
     devices.c.serial_number == bindparam("key_serial"),
 )
-_GET = sa.select(devices).where(*_KEY)
-_GET_LOCKED = _GET.with_for_update()  # without effect on SQLite, where a writer is alone anyway
+_SELECT = sa.select(devices).where(*_KEY)
+_GET = Prepared(_SELECT)
+_GET_LOCKED = Prepared(_SELECT.with_for_update())  # no effect on SQLite: a writer is alone anyway
 _INSERT = sa.insert(devices)
 _OWNER = ("owner_key", "owner_name", "owner_since")
-_COUNT = (
+_COUNT = Prepared(
     sa.update(devices)
     .where(*_KEY)
     .values(
@@ -46,7 +48,7 @@ class SqlDevices(Devices):
 
     @override
     def get(self, ref: DeviceRef) -> DeviceRecord | None:
-        row = self._connection.execute(self._get, _key(ref)).one_or_none()
+        row = self._get.first(self._connection, _key(ref))
         return None if row is None else _record(row)
 
     @override
@@ -66,7 +68,7 @@ class SqlDevices(Devices):
 
     @override
     def count_issue(self, ref: DeviceRef, now: Instant, owner: Owner | None) -> None:
-        self._connection.execute(_COUNT, _key(ref) | _owner(owner) | {"now": to_ms(now)})
+        _COUNT.run(self._connection, _key(ref) | _owner(owner) | {"now": to_ms(now)})
 
     @override
     def save(self, record: DeviceRecord) -> None:
@@ -115,7 +117,7 @@ def _changeable(record: DeviceRecord) -> dict[str, object]:
     }
 
 
-def _record(row: sa.Row[tuple[object, ...]]) -> DeviceRecord:
+def _record(row: Any) -> DeviceRecord:  # noqa: ANN401  # a row of one kind or the other
     owner = None
     if row.owner_key is not None:
         owner = Owner(row.owner_key, row.owner_name, from_ms(row.owner_since))
