@@ -8,10 +8,11 @@ import click
 from cryptography import x509
 
 from sztb.daemon.cli import report_errors
+from sztb.daemon.clock import utc_now
 from sztb.pki import certificates
 
 from ..policy.operator import OperatorError
-from ..records import AuditPolicy, Manufacturer
+from ..records import AuditPolicy, JournalEntry, Manufacturer
 from .common import config_option, file_type, json_option, read, write
 from .manufacturer_values import check_masa_url, check_serial_field, read_anchors
 from .output import Value, print_json, print_table
@@ -110,6 +111,11 @@ def _save(tables: "SqlTransaction", new: Manufacturer, *, replacing: bool) -> No
     if not replacing and any(one.name == new.name for one in tables.manufacturers.all()):
         raise OperatorError(f"{new.name} is there already; --replace changes it")
     tables.manufacturers.save(new)
+    _note(tables, "manufacturer-accepted", new.name)
+
+
+def _note(tables: "SqlTransaction", event: str, name: str) -> None:
+    tables.journal.append(JournalEntry(utc_now(), event, None, detail=name))
 
 
 @manufacturer.command("list")
@@ -189,6 +195,7 @@ def _switch(config: Path, name: str, *, enabled: bool) -> None:
         for one in tables.manufacturers.all():
             if one.name == name:
                 tables.manufacturers.save(replace(one, enabled=enabled))
+                _note(tables, f"manufacturer-{'enabled' if enabled else 'disabled'}", name)
                 return
         raise _unknown(name)
 
@@ -205,8 +212,13 @@ def remove(name: str, config: Path) -> None:
 
     Its devices cannot onboard any more; members stay until they are removed.
     """
-    if not write(config, lambda tables: tables.manufacturers.remove(name)):
-        raise _unknown(name)
+
+    def unit(tables: "SqlTransaction") -> None:
+        if not tables.manufacturers.remove(name):
+            raise _unknown(name)
+        _note(tables, "manufacturer-removed", name)
+
+    write(config, unit)
     click.echo(f"{name}: removed; 'device list --manufacturer {name}' shows what is left of it")
 
 

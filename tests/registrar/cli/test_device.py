@@ -171,7 +171,7 @@ class TestDecisions:
         assert record is not None
         assert (record.standing, record.reason) == (Standing.REFUSED, "stolen")
         assert "refused before" in site.run("device", "refuse", "SN-1").stdout
-        [entry] = site.json("journal", "list")["journal"]
+        entry = site.json("journal", "list")["journal"][0]
         assert (entry["event"], entry["detail"]) == ("device-refused", "stolen")
 
     def test_remove(self, site: Site) -> None:

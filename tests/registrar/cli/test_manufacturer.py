@@ -105,3 +105,5 @@ def test_remove(site: Site, anchor: str) -> None:
     site.run("manufacturer", "add", "acme", "--anchor", anchor)
     site.run("manufacturer", "remove", "acme")
     assert "no manufacturer 'acme'" in site.error("manufacturer", "remove", "acme")
+    noted = [(one["event"], one["detail"]) for one in site.json("journal", "list")["journal"]]
+    assert noted == [("manufacturer-removed", "acme"), ("manufacturer-accepted", "acme")]
