@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from registrar.ca.authority import check_authority, rollover_set
 from sztb.errors import Refusal, Refused
@@ -90,8 +91,6 @@ def test_a_ca_without_key_identifier_gets_one_computed() -> None:
         .not_valid_after(LIFETIME.not_after)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     )
-    from cryptography.hazmat.primitives import hashes
-
     plain = Identity(builder.sign(own.certificate_key(), hashes.SHA256()), own)
     key_id = check_authority(plain.path, plain.key).key_id
     assert key_id == x509.SubjectKeyIdentifier.from_public_key(own.public_key).digest

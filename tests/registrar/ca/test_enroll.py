@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count, repeat
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from registrar.ca.domain_ca import CaRules
 from registrar.ca.profile import LdevidProfile, Names
 from registrar.enroll import enrolled
 from registrar.interfaces import Transaction
@@ -48,10 +50,6 @@ async def test_the_ldevid(ca: Ca) -> None:
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
 async def test_every_key_type_on_both_sides(store: SqlStore, algorithm: SignatureAlgorithm) -> None:
-    from itertools import count
-
-    from registrar.ca.domain_ca import CaRules
-
     pki = make_pki("typed", algorithm=algorithm)
     ca = Ca(store, CaRules(), pki.domain_ca, count(1))
     certificate = await ca.issued(a_request(DEVICE, FileKey.generate(algorithm)))
@@ -204,10 +202,6 @@ class TestNames:
 class TestDates:
     @pytest.mark.parametrize("intermediate", [False, True])
     async def test_never_beyond_the_ca(self, store: SqlStore, intermediate: bool) -> None:
-        from itertools import count
-
-        from registrar.ca.domain_ca import CaRules
-
         pki = make_pki("short", intermediate=intermediate)
         end = pki.domain_ca.certificate.not_valid_after_utc
         ca = Ca(store, CaRules(), pki.domain_ca, count(1))
@@ -265,8 +259,6 @@ async def test_ca_certs_and_csr_attributes(ca: Ca) -> None:
 
 
 async def test_numbers_are_unique_in_the_table(ca: Ca) -> None:
-    from itertools import repeat
-
     ca.numbers = repeat(7)
     await ca.issued(FIRST)
     with pytest.raises(Unavailable):
