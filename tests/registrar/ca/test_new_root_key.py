@@ -1,5 +1,6 @@
 """A new key for the root: members from before stay members, and renew under the new one."""
 
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -13,6 +14,7 @@ from sztb.codepoints.resources import Operation
 from sztb.errors import Refusal, Refused
 from sztb.pki.certificates import der
 from sztb.pki.path import build_path
+from sztb.pki.profiles import Issuer, Validity, make_ldevid
 from tests.fakes.pki import NOW, Identity, key
 from tests.registrar.ca.conftest import DEVICE, Ca, NewRoot, a_request, journalled
 
@@ -37,11 +39,15 @@ async def test_members_go_on(store: SqlStore) -> None:
     assert build_path(renewed.certificate, (), [NewRoot.new], now=NOW)
 
 
-async def test_without_the_rollover_certificates_they_are_strangers(store: SqlStore) -> None:
-    before = Ca(store, CaRules(), Identity(NewRoot.old, NewRoot.old_key), count(1))
-    certificate = await before.issued(a_request(DEVICE, key("member")))
+async def test_a_certificate_forged_with_the_old_key_is_no_member(store: SqlStore) -> None:
+    """Only what is in the table counts, so an old key that leaked is of no use."""
+    validity = Validity(NOW, NOW + timedelta(days=1))
+    forged = make_ldevid(
+        DEVICE.certificate.subject, key("forger").public_key,
+        Issuer(NewRoot.old, NewRoot.old_key), validity, 77,
+    )  # fmt: skip
     authority = check_authority((NewRoot.new,), NewRoot.new_key)
-    after = DomainCa(authority, store, CaRules(), before._random)
+    after = DomainCa(authority, store, CaRules(), bytes)
     with pytest.raises(Refused) as refused:
-        await Clients(store, after).identify([der(certificate)], NOW)
+        await Clients(store, after).identify([der(forged)], NOW)
     assert refused.value.refusal is Refusal.CERTIFICATE_PATH
