@@ -12,7 +12,7 @@ from datetime import timedelta
 from cryptography import x509
 
 from sztb.errors import Malformed, Refusal, Refused
-from sztb.pki import certificates, path
+from sztb.pki import certificates
 from sztb.pki.idevid import DeviceRef
 
 from .interfaces import CertificationAuthority, Store
@@ -104,21 +104,19 @@ class Clients:
         return directory.identify(presented, now)
 
     async def _member(self, leaf: x509.Certificate, now: Instant) -> Member | None:
-        """Return the member this LDevID belongs to, None when our CA did not issue it."""
-        own = await self._ca.ca_certs()
-        if leaf.issuer != own.chain[0].subject:
+        """Return the member this LDevID belongs to, None when our CA did not issue it.
+
+        The CA's table has every certificate it signed, byte for byte: being in it is proof
+        enough, whatever key of the CA signed it then (E-18).
+        """
+        if leaf.issuer != (await self._ca.ca_certs()).chain[0].subject:
             return None
-        helpers = (*own.chain[:-1], *own.rollover)  # E-18: LDevIDs from before a new root key
-        try:
-            path.build_path(leaf, helpers, own.chain[-1:], now=None)
-        except Refused:
+        status = await self._ca.lookup(leaf)
+        if status is None:
             return None  # the name alone is ours
+        if status.revoked:
+            raise Refused(Refusal.CERTIFICATE_REVOKED, f"LDevID of {status.device}")
         since, until = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         if not since <= now or now - self._renewal_grace > until:
             raise Refused(Refusal.CERTIFICATE_DATES, "LDevID not valid now")
-        status = await self._ca.lookup(leaf)
-        if status is None:
-            return None
-        if status.revoked:
-            raise Refused(Refusal.CERTIFICATE_REVOKED, f"LDevID of {status.device}")
         return Member(leaf, status.device)

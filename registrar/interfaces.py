@@ -215,7 +215,10 @@ class CertificationAuthority(Protocol):
         """Make a key pair and a certificate for it (est.md 10); `together` as for `enroll`."""
 
     async def lookup(self, certificate: x509.Certificate) -> CertificateStatus | None:
-        """Return whose certificate this is and whether it is revoked; None: not issued here."""
+        """Return whose certificate this is and whether it is revoked; None: not issued here.
+
+        The whole certificate is compared, not its number: nobody checks its signature again.
+        """
 
     async def revoke(self, certificate_number: int, reason: x509.ReasonFlags, now: Instant) -> bool:
         """Revoke; False when the number is unknown or was revoked before."""

@@ -1,13 +1,15 @@
 """What the registrar does with a voucher before it goes to the pledge: strip it, look at it."""
 
+import functools
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sztb.brski import provisional
 from sztb.codepoints.media import Media
 from sztb.errors import Malformed, Refusal, Refused
 from sztb.voucher.formats import FORMATS, open_voucher
 from sztb.voucher.model import Voucher, VoucherRequest
-from sztb.voucher.pins import choose_pin, proximity_leaf
+from sztb.voucher.pins import Pin, choose_pin, proximity_leaf
 
 from .records import Instant
 
@@ -57,7 +59,15 @@ def _pin_objection(
 ) -> list[tuple[str, str]]:
     """R-36: what we presented must chain to the pin, else the pledge will leave."""
     try:
-        provisional.resolve(presented, choose_pin(voucher, proximity_leaf(pvr)), now)
+        pin = choose_pin(voucher, proximity_leaf(pvr))
+        hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        _resolve(tuple(presented), pin, hour)
     except (Malformed, Refused) as error:
         return [("R-36", f"our certificate does not chain to the pin: {error}")]
     return []
+
+
+@functools.lru_cache(maxsize=64)
+def _resolve(presented: tuple[bytes, ...], pin: Pin, until: Instant) -> None:
+    """Check a pin; most vouchers of one MASA carry the same one, so successes are remembered."""
+    provisional.resolve(presented, pin, until)

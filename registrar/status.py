@@ -35,7 +35,7 @@ async def voucher_status(site: Site, pledge: Pledge, media: Media, body: bytes) 
 
     def unit(tables: Transaction) -> JournalEntry | None:
         state = DeviceState.VOUCHER_ACCEPTED if status.status else DeviceState.VOUCHER_FAILED
-        _move(tables, device, state, entry)
+        _save(tables, tables.devices.get(device), state, entry)
         return audit.apply(tables, device, verdict, now) if verdict else None
 
     judged = await site.write(unit, entry)
@@ -52,10 +52,16 @@ async def enroll_status(site: Site, client: Client, media: Media, body: bytes) -
     """
     status = telemetry.decode(media, body, EnrollStatus)
     device, now = client.device, site.now()
-    record = await site.store.read(lambda tables: tables.devices.get(device))
-    entry = _entry("enroll-status", status, device, now, session_of(client, record))
     state = DeviceState.ENROLLED if status.status else DeviceState.ENROLL_FAILED
-    await site.write(lambda tables: _move(tables, device, state, entry), entry)
+
+    def unit(tables: Transaction) -> JournalEntry:
+        record = tables.devices.get(device)
+        entry = _entry("enroll-status", status, device, now, session_of(client, record))
+        tables.journal.append(entry)
+        _save(tables, record, state, entry)
+        return entry
+
+    site.log(await site.store.write(unit))
 
 
 def session_of(client: Client, record: DeviceRecord | None) -> str:
@@ -99,7 +105,8 @@ def _entry(
     )
 
 
-def _move(tables: Transaction, device: DeviceRef, to: DeviceState, entry: JournalEntry) -> None:
-    record = tables.devices.get(device)
+def _save(
+    tables: Transaction, record: DeviceRecord | None, to: DeviceState, entry: JournalEntry
+) -> None:
     if record is not None and device_states.can_move(record, to):
         tables.devices.save(device_states.moved(record, to, entry.at, entry.detail))

@@ -35,7 +35,7 @@ class FakeCa(CertificationAuthority):
         self.subject: x509.Name | None = None  # issue for this one instead
         self.requests: list[EnrollRequest] = []
         self.issued: list[x509.Certificate] = []
-        self.owners: dict[int, DeviceRef] = {}
+        self.owners: dict[x509.Certificate, DeviceRef] = {}
         self.revoked: set[int] = set()
         self._issuer = pki.domain_ca.issuer
         self._store = store
@@ -69,14 +69,14 @@ class FakeCa(CertificationAuthority):
 
     @override
     async def lookup(self, certificate: x509.Certificate) -> CertificateStatus | None:
-        owner = self.owners.get(certificate.serial_number)
+        owner = self.owners.get(certificate)
         revoked = certificate.serial_number in self.revoked
         return None if owner is None else CertificateStatus(owner, revoked)
 
     @override
     async def revoke(self, certificate_number: int, reason: x509.ReasonFlags, now: Instant) -> bool:
         self.revoked.add(certificate_number)
-        return certificate_number in self.owners
+        return any(one.serial_number == certificate_number for one in self.owners)
 
     @override
     async def crl(self, now: Instant) -> bytes:
@@ -84,7 +84,7 @@ class FakeCa(CertificationAuthority):
 
     def adopt(self, certificate: x509.Certificate, device: DeviceRef) -> None:
         """Pretend to have issued a certificate."""
-        self.owners[certificate.serial_number] = device
+        self.owners[certificate] = device
 
     def _said(self) -> Pending | Rejected | None:
         if isinstance(self.answer, Unavailable):
