@@ -12,21 +12,21 @@ import msgspec
 from sztb.brski import telemetry
 from sztb.brski.telemetry import VoucherStatus
 from sztb.codepoints.resources import Operation
-from sztb.daemon.journal import Outcome
 from sztb.discovery.candidates import CandidateRules, Candidates
 from sztb.discovery.offers import Endpoint
 from sztb.errors import Malformed, Refused, SztbError, Unavailable
-from sztb.pki import certificates
 from sztb.voucher.pins import Pin
 
+from . import outcome
 from .device import Device
 from .enroll import Enrolled, enroll, report_failure, report_success
 from .identity import Credential
-from .link import ProvenLink, ProvisionalLink, Rejected
+from .link import ProvenLink, ProvisionalLink
+from .outcome import Record
 from .progress import Progress
 from .search import GiveUp, Search
 from .state import Registrar, State, StateStore, hex_or_none
-from .timeline import AttemptRecord, Timeline
+from .timeline import Timeline
 from .voucher_check import check_voucher
 from .voucher_request import (
     NONCE_LENGTH,
@@ -36,7 +36,6 @@ from .voucher_request import (
     sent_request,
 )
 
-Record = Callable[[AttemptRecord], None]
 FOR_EVER = GiveUp()
 DEFAULT_RULES = CandidateRules()
 
@@ -89,7 +88,7 @@ async def onboard(
         try:
             enrolled = await enroll_with(proof, device)  # (2) P-48
         except SztbError as error:
-            _tell(device, record, proof.timeline, endpoint, error)
+            outcome.failed(device, record, proof.timeline, endpoint, error)
             search.failed(endpoint, error)
             continue
         try:
@@ -97,7 +96,7 @@ async def onboard(
             await _report(device, store, enrolled.credential, proof)  # (4)
         finally:
             await proof.close()
-        _tell_success(device, record, proof.timeline, endpoint, enrolled.credential)
+        outcome.onboarded(device, record, proof.timeline, endpoint, enrolled.credential)
         return enrolled.credential
 
 
@@ -156,7 +155,7 @@ async def prove(
             await link.close()
             raise
     except SztbError as error:
-        _tell(device, record, timeline, endpoint, error)
+        outcome.failed(device, record, timeline, endpoint, error)
         raise
 
 
@@ -226,37 +225,3 @@ async def _report(device: Device, store: StateStore, credential: Credential, pro
         device.journal.event("enroll-status-sent", "failed", rule="P-34", detail=str(error))
         return
     store.update(msgspec.structs.replace(store.state, report_due=False))
-
-
-def _tell(
-    device: Device, record: Record, timeline: Timeline, endpoint: Endpoint, error: SztbError
-) -> None:
-    outcome: Outcome = "refused" if isinstance(error, Refused | Rejected) else "failed"
-    serial_number = device.factory.serial_number
-    device.journal.event(
-        "onboarding-attempt",
-        outcome,
-        device=serial_number,
-        registrar=endpoint.text,
-        detail=str(error),
-    )
-    record(timeline.record(serial_number, outcome, endpoint=endpoint.text, reason=str(error)))
-
-
-def _tell_success(
-    device: Device,
-    record: Record,
-    timeline: Timeline,
-    endpoint: Endpoint,
-    credential: Credential,
-) -> None:
-    serial_number = device.factory.serial_number
-    fingerprint = certificates.fingerprint(credential.certificate).hex()
-    device.journal.event(
-        "onboarded", "done", device=serial_number, registrar=endpoint.text, ldevid=fingerprint
-    )
-    record(
-        timeline.record(
-            serial_number, "onboarded", endpoint=endpoint.text, ldevid_sha256=fingerprint
-        )
-    )

@@ -11,8 +11,9 @@ import msgspec
 
 from sztb.daemon.journal import Journal
 
+from .credential_files import ANCHORS, CERTIFICATE, KEY
 from .settings import HookSettings
-from .state import ANCHORS, CERTIFICATE, KEY, DirectoryStore
+from .state import DirectoryStore
 
 Event = Literal["onboarded", "renewed", "reset", "failed"]
 

@@ -7,7 +7,6 @@ changes from one state to the next. What a crash left behind is removed at the n
 """
 
 import fcntl
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -16,25 +15,20 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
-from cryptography import x509
 
 from sztb.daemon.files import read_limited, sync_folder, write_atomic
 from sztb.discovery.offers import Endpoint
 from sztb.errors import Malformed, SztbError
-from sztb.pki import certificates
-from sztb.pki.keys import FileKey
 
-from .anchors import ExplicitTrustAnchors
+from . import credential_files
 from .identity import Credential
 
 VERSION = 1
 MAX_STATE = 65536
-MAX_PEM = 262144
 STATE_FILE = "state.json"
 LOCK_FILE = "lock"
 CREDENTIALS = "credentials"  # one folder per credential
 CURRENT = "current"  # a link to the one in use, for other programs
-KEY, CERTIFICATE, ANCHORS, INTERMEDIATES = "key.pem", "ldevid.pem", "anchors.pem", "helpers.pem"
 
 
 class Registrar(msgspec.Struct, frozen=True):
@@ -184,7 +178,7 @@ class DirectoryStore:
             Malformed, OSError: the credential folder is damaged.
         """
         folder = self.credential_folder
-        return None if folder is None else _read_credential(folder)
+        return None if folder is None else credential_files.read(folder)
 
     @property
     def credential_folder(self) -> Path | None:
@@ -194,8 +188,8 @@ class DirectoryStore:
 
     def commit(self, credential: Credential, state: State) -> State:
         """See `StateStore`."""
-        name = _folder_name(credential)
-        _write_credential(self.folder / CREDENTIALS / name, credential)
+        name = credential_files.folder_name(credential)
+        credential_files.write(self.folder / CREDENTIALS / name, credential)
         sync_folder(self.folder / CREDENTIALS)
         self.update(msgspec.structs.replace(state, credential=name))
         self._clean_up()
@@ -251,37 +245,6 @@ def _read_state(folder: Path) -> State:
     if state.version != VERSION or (name is not None and not name.isalnum()):
         raise Malformed(f"{folder / STATE_FILE}: version {state.version} is not understood")
     return state
-
-
-def _folder_name(credential: Credential) -> str:
-    """A name of its own for every content: a folder in use is never written to."""
-    anchors = credential.anchors
-    parts = (*credential.chain, *anchors.anchors, *anchors.intermediates)
-    return hashlib.sha256(b"".join(map(certificates.fingerprint, parts))).hexdigest()[:16]
-
-
-def _write_credential(folder: Path, credential: Credential) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    write_atomic(folder / KEY, credential.key.to_pem())
-    write_atomic(folder / CERTIFICATE, _pem(credential.chain))
-    write_atomic(folder / ANCHORS, _pem(credential.anchors.anchors))
-    write_atomic(folder / INTERMEDIATES, _pem(credential.anchors.intermediates))
-
-
-def _read_credential(folder: Path) -> Credential:
-    anchors = certificates.load_pem_chain(read_limited(folder / ANCHORS, MAX_PEM))
-    helpers = read_limited(folder / INTERMEDIATES, MAX_PEM)
-    return Credential(
-        key=FileKey.from_pem(read_limited(folder / KEY, MAX_PEM)),
-        chain=certificates.load_pem_chain(read_limited(folder / CERTIFICATE, MAX_PEM)),
-        anchors=ExplicitTrustAnchors(
-            anchors, certificates.load_pem_chain(helpers) if helpers else ()
-        ),
-    )
-
-
-def _pem(chain: tuple[x509.Certificate, ...]) -> bytes:
-    return b"".join(map(certificates.pem, chain))
 
 
 def _point(link: Path, name: str | None) -> None:

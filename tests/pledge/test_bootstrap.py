@@ -105,7 +105,7 @@ async def test_voucher_status_is_sent_in_cbor(pki, device):
     assert telemetry.decode(media.CBOR, report.payload, VoucherStatus) == VoucherStatus(True)
 
 
-@pytest.mark.rule("P-32", "P-31")
+@pytest.mark.rule("P-31", "P-32", "E-23")
 async def test_the_csr_has_the_subject_of_the_idevid_and_is_tied_to_the_session(pki, device):
     registrar = FakeRegistrar(pki)
     store, _ = await onboarded(device, registrar)
@@ -223,7 +223,7 @@ async def test_a_pinned_end_entity_or_key_gives_no_anchor_so_crts_is_asked(pki, 
     assert store.state.cacerts_etag == b"one".hex()
 
 
-@pytest.mark.rule("P-33")
+@pytest.mark.rule("P-33", "P-47")
 async def test_a_pinned_intermediate_is_not_enough(new_device):
     registrar = FakeRegistrar(TWO_TIERS)
     store, _ = await onboarded(new_device(TWO_TIERS), registrar)
@@ -341,7 +341,7 @@ async def test_a_registrar_that_is_gone_cannot_be_told(pki, device):
     assert "es" not in registrar.operations
 
 
-@pytest.mark.rule("P-54")
+@pytest.mark.rule("P-54", "E-45")
 async def test_a_registrar_outside_the_anchors_it_gives_is_refused(pki, device):
     """The LDevID chains to what /crts gives, the registrar does not."""
 

@@ -211,7 +211,7 @@ async def test_a_foreign_registrar_is_told_nothing(device):
     assert not life.renewed
 
 
-@pytest.mark.rule("P-37")
+@pytest.mark.rule("P-37", "E-37")
 async def test_anchors_are_refreshed_with_their_etag(device, registrar, endpoint):
     month_ago = NOW - timedelta(days=40)
     state = State(cacerts_at=month_ago, cacerts_etag=b"one".hex())
