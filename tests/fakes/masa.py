@@ -1,9 +1,9 @@
 """A MASA in memory, and what a registrar asks of it; both edited in a line.
 
-    world = make_world()                              # a device that is registered
-    ask = world.ask()                                 # a good RVR with a good PVR in it
-    ask = replace(ask, rvr_nonce=b"another.")         # ... and now it is bad
-    raw = await world.issue(ask)                      # what the MASA says
+world = make_world()                              # a device that is registered
+ask = world.ask()                                 # a good RVR with a good PVR in it
+ask = replace(ask, rvr_nonce=b"another.")         # ... and now it is bad
+raw = await world.issue(ask)                      # what the MASA says
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from sztb.codepoints.media import VOUCHER_COSE
 from sztb.daemon.journal import Event, Journal
 from sztb.envelope import cose_sign1
 from sztb.errors import Unavailable
-from sztb.pki import certificates
 from sztb.pki.idevid import DeviceRef, idevid_issuer
 from sztb.pki.keys import Signer, spki_der
 from sztb.pki.trust_anchors import TrustAnchors
@@ -78,7 +77,7 @@ class MemoryStore(Store):
             return work(self)
 
     @contextmanager
-    def _undone_on_error(self):  # noqa: ANN202
+    def _undone_on_error(self):
         before = copy.copy((dict(self.table), list(self.log), list(self.acts)))
         try:
             yield
@@ -175,9 +174,7 @@ class Ask:
     def signed_pvr(self) -> bytes | None:
         if self.prior is not None or self.pvr is None:
             return self.prior
-        return cose_sign1.sign(
-            codec.encode_cbor(self.pvr, coding=self.coding), self.pvr_signer
-        )
+        return cose_sign1.sign(codec.encode_cbor(self.pvr, coding=self.coding), self.pvr_signer)
 
     @property
     def raw(self) -> bytes:
@@ -309,8 +306,6 @@ def make_world(pki: Pki | None = None, *serial_numbers: str) -> World:
     store, events = MemoryStore(), []
     for serial_number in serial_numbers or ("SN-1",):
         device = pki.device(serial_number)
-        store.table[device.ref] = DeviceRecord(device.ref, certificates.der(device.certificate), NOW)
+        store.table[device.ref] = DeviceRecord(device.ref, device.der, NOW)
     service = make_service(pki, store, events, Rules(), lambda: NOW)
     return World(pki, service, store, events)
-
-
