@@ -21,7 +21,12 @@ Transmit = Callable[[bytes, Path], None]
 
 
 class AssociationTable:
-    """The associations of one server; an `Owner` of each."""
+    """The associations of one server; an `Owner` of each.
+
+    Attributes:
+        acceptor: answers ClientHellos; may be replaced at any time.
+        transmit: called with each datagram to send and its path.
+    """
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class AssociationTable:
             transmit: called with each datagram to send and its path.
             limits: what strangers may cost.
         """
-        self._acceptor = acceptor
+        self.acceptor = acceptor
         self._handler = handler
         self._limits = limits
         self._pending: dict[Key, Association] = {}  # the oldest comes first
@@ -123,7 +128,7 @@ class AssociationTable:
             return
         if self._half_open[path.peer[0]] >= self._limits.half_open_per_source:
             return
-        answer = self._acceptor.accept(datagram, path.proof, now)
+        answer = self.acceptor.accept(datagram, path.proof, now)
         if isinstance(answer, Challenge):
             self.transmit(answer.datagram, path)
         elif answer is not None:

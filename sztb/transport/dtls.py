@@ -34,9 +34,8 @@ class DtlsServer:
         self._loop = asyncio.get_running_loop()
         self._socket = socket
         self._timer: asyncio.TimerHandle | None = None
-        self._table = AssociationTable(
-            DatagramServerEngine(config, self._loop.time()), handler, socket.send, limits
-        )
+        self._engine = DatagramServerEngine(config, self._loop.time())
+        self._table = AssociationTable(self._engine, handler, socket.send, limits)
         socket.start(self._receive)
 
     @classmethod
@@ -79,6 +78,15 @@ class DtlsServer:
     def half_open(self) -> int:
         """Handshakes in progress."""
         return self._table.half_open
+
+    def reload(self, config: ServerTls) -> None:
+        """Use another configuration for handshakes that start from now on.
+
+        Raises:
+            Misuse: the identity cannot be used; the old configuration stays in use.
+        """
+        self._engine = self._engine.reconfigured(config, self._loop.time())
+        self._table.acceptor = self._engine
 
     async def close(self) -> None:
         """Send close_notify to every peer and close the socket."""

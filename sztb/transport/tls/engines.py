@@ -148,10 +148,23 @@ class ServerEngine(_Engine):
 class DatagramServerEngine(ServerEngine):
     """A `DatagramAcceptor`: no session before the cookie is back (RFC 6347 4.2.1)."""
 
-    def __init__(self, config: ServerTls, now: float) -> None:
-        """Prepare sessions; `now` starts the life of the first cookie secret."""
+    def __init__(self, config: ServerTls, now: float, cookies: Cookies | None = None) -> None:
+        """Prepare sessions.
+
+        Args:
+            config: what the server shows and asks for.
+            now: starts the life of the first cookie secret; monotonic seconds.
+            cookies: go on with these instead, so that no exchange in flight is hurt.
+
+        Raises:
+            Misuse: the identity cannot be used, or GnuTLS is too old.
+        """
         super().__init__(config, datagram=True)
-        self._cookies = Cookies(now)
+        self._cookies = cookies or Cookies(now)
+
+    def reconfigured(self, config: ServerTls, now: float) -> "DatagramServerEngine":
+        """Return an engine with another configuration that knows our cookies."""
+        return DatagramServerEngine(config, now, self._cookies)
 
     def accept(self, hello: bytes, address: bytes, now: float) -> GnutlsSession | Challenge | None:
         """Answer a ClientHello; see `DatagramAcceptor.accept`."""

@@ -5,11 +5,9 @@ whenever it asks whether input will come and hears that time is up; *when* it he
 here, by the caller's `now` (RFC 6347 4.2.4.1).
 """
 
-from collections import deque
-
 from sztb.codepoints.tls import Alert
 from sztb.errors import Misuse
-from sztb.transport.tls import gnutls
+from sztb.transport.tls import alerts, gnutls
 from sztb.transport.tls.engine import Closed, Established, Event, Received
 from sztb.transport.tls.errors import LinkFailed
 from sztb.transport.tls.gnutls import CData, ffi, lib
@@ -21,7 +19,6 @@ LAST_RETRANSMISSION = 60.0
 MAX_RECORD = 1 << 14
 
 _MAX_STEPS = 64  # calls into the library for one input that bring neither data nor an end
-_ALERTS = {gnutls.E_NO_CERTIFICATE_FOUND: Alert.HANDSHAKE_FAILURE}  # RFC 5246 7.4.6
 _WAITING = (gnutls.E_AGAIN, gnutls.E_INTERRUPTED)
 
 
@@ -59,7 +56,7 @@ class GnutlsSession:
         self._record_limit = record_limit or MAX_RECORD
         self._wire = Wire(datagram=self._datagram)
         self._wire.attach(c)
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
         self._established = False
         self._peer_chain: tuple[bytes, ...] = ()
         self._max_payload = 0
@@ -127,7 +124,7 @@ class GnutlsSession:
         if self._established:
             self._read()
         if self._datagram:
-            self._wire.incoming.clear()  # what the library did not even look at
+            self._wire.clear()  # what the library did not even look at
 
     def send(self, data: bytes) -> None:
         """Protect application data; see `TlsSession.send`."""
@@ -156,7 +153,7 @@ class GnutlsSession:
 
     def next_event(self) -> Event | None:
         """Return and forget the oldest event."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def next_deadline(self) -> float | None:
         """When the last flight has to go out again."""
@@ -245,26 +242,12 @@ class GnutlsSession:
         """Act on what the library returned; say whether the session is over."""
         if self._c is None:
             return True
-        if result == gnutls.E_WARNING_ALERT_RECEIVED and self._is_close_notify():
-            self._end(LinkFailed("closed by the peer", Alert.CLOSE_NOTIFY, by_peer=True))
-        elif lib.gnutls_error_is_fatal(result):
+        if lib.gnutls_error_is_fatal(result):
             self._fail(result)
         return self._c is None
 
-    def _is_close_notify(self) -> bool:
-        return bool(lib.gnutls_alert_get(self._c) == Alert.CLOSE_NOTIFY)
-
     def _fail(self, error: int) -> None:
-        if error == gnutls.E_FATAL_ALERT_RECEIVED:
-            alert = _alert(lib.gnutls_alert_get(self._c))
-            name = "unknown" if alert is None else alert.name.lower()
-            self._end(LinkFailed(f"alert from the peer: {name}", alert, by_peer=True))
-            return
-        level = ffi.new("int *")
-        alert = _ALERTS.get(error) or _alert(lib.gnutls_error_to_alert(error, level))
-        if alert is not None:
-            lib.gnutls_alert_send(self._c, gnutls.ALERT_FATAL, alert)
-        self._end(LinkFailed(gnutls.message(error).rstrip("."), alert))
+        self._end(alerts.exchange(self._c, error))
 
     def _end(self, error: LinkFailed | None) -> None:
         self._events.append(Closed(error))
@@ -277,11 +260,4 @@ class GnutlsSession:
         self._c = None
         self._deadline = None
         self._established = False
-        self._wire.incoming.clear()
-
-
-def _alert(number: int) -> Alert | None:
-    try:
-        return Alert(number)
-    except ValueError:
-        return None
+        self._wire.clear()

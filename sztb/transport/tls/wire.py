@@ -4,8 +4,6 @@ One push is one record (DTLS) or a piece of the stream, a pull takes the next in
 find their `Wire` by the address of the library's session.
 """
 
-from collections import deque
-
 from sztb.transport.tls.callbacks import (
     EAGAIN,
     INT,
@@ -33,12 +31,13 @@ class Wire:
         time_is_up: what the library hears when it asks whether input will still come.
     """
 
-    __slots__ = ("_datagram", "ended", "incoming", "outgoing", "starved", "time_is_up")
+    __slots__ = ("_datagram", "_offset", "ended", "incoming", "outgoing", "starved", "time_is_up")
 
     def __init__(self, *, datagram: bool) -> None:
         """Start empty."""
         self._datagram = datagram
-        self.incoming: deque[bytes] = deque()
+        self._offset = 0  # into the first of `incoming`
+        self.incoming: list[bytes] = []  # a deque would take 600 bytes, and there is one per peer
         self.ended = False
         self.outgoing: list[bytes] = []
         self.starved = False
@@ -60,12 +59,25 @@ class Wire:
         if not self.incoming:
             self.starved = True
             return b"" if self.ended else None
-        data = self.incoming.popleft()
-        if len(data) <= size:
-            return data
-        part = whole_records(data, size) if self._datagram else size
-        self.incoming.appendleft(data[part:])
-        return data[:part]
+        data = self.incoming[0]
+        if self._offset == 0 and len(data) <= size:
+            return self.incoming.pop(0)
+        return self._part(data, size)
+
+    def _part(self, data: bytes, size: int) -> bytes:
+        part = data[self._offset : self._offset + size]
+        if self._datagram:
+            part = part[: whole_records(data[self._offset :], size)]
+        self._offset += len(part)
+        if self._offset >= len(data):
+            del self.incoming[0]
+            self._offset = 0
+        return part
+
+    def clear(self) -> None:
+        """Drop all input."""
+        self.incoming.clear()
+        self._offset = 0
 
 
 _wires: dict[int, Wire] = {}

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from sztb.errors import Unavailable
+from sztb.errors import Misuse, Unavailable
 from sztb.transport.dtls import DtlsClient, DtlsServer, Limits
-from sztb.transport.tls.config import ClientTls
+from sztb.transport.tls.config import ClientTls, ServerTls
 from sztb.transport.tls.errors import LinkFailed
-from tests.fakes.links import CLIENT, SERVER, Echo, Recorder
+from tests.fakes.links import CLIENT, SERVER, Echo, Recorder, tls_identity
+from tests.fakes.pki import make_pki
 
 
 class Waiting(Recorder):
@@ -176,6 +177,21 @@ async def test_a_client_that_comes_back_on_its_port_is_served():
             association.send(b"%d" % number)
             await client.until("received")
             association._owner._socket.close()  # as if it lost power
+
+
+async def test_a_reloaded_server_shows_its_new_chain_to_new_peers_only():
+    other = ServerTls(tls_identity(make_pki().another_registrar()))
+    client = Waiting()
+    async with serving() as server:
+        old = await DtlsClient.connect(server.address, CLIENT, client)
+        server.reload(other)
+        new = await DtlsClient.connect(server.address, CLIENT, client)
+        assert (old.peer_chain, new.peer_chain) == (SERVER.identity.chain, other.identity.chain)
+        old.send(b"still")
+        await client.until("received")
+        with pytest.raises(Misuse):
+            server.reload(ServerTls(replace(other.identity, key=CLIENT.identity.key)))
+        await DtlsClient.connect(server.address, CLIENT, client)
 
 
 async def test_idle_associations_are_closed_by_the_timer():

@@ -198,6 +198,27 @@ def test_the_clients_proof_of_possession_is_checked():
     assert not server.established
 
 
+def test_an_alert_nobody_knows_still_ends_the_handshake():
+    client = ClientEngine(CLIENT, datagram=True).session(0.0)
+    client.receive(b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\xee", 0.0)
+    [closed] = events(client)
+    assert (closed.error.alert, closed.error.by_peer) == (None, True)
+
+
+def test_close_notify_in_the_handshake_ends_it():
+    client = ClientEngine(CLIENT, datagram=True).session(0.0)
+    client.receive(b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x01\x00", 0.0)
+    [closed] = events(client)
+    assert (closed.error.alert, closed.error.by_peer) == (Alert.CLOSE_NOTIFY, True)
+
+
+def test_a_warning_in_the_handshake_changes_nothing():
+    client = ClientEngine(CLIENT, datagram=True).session(0.0)
+    client.receive(b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x01\x5a", 0.0)
+    assert events(client) == []
+    assert client.next_deadline() is not None
+
+
 def _flip_last_byte_of(datagram: bytes, handshake_type: int) -> bytes:
     """Change the last byte of the handshake message of this type, if it is in the datagram."""
     changed, position = bytearray(datagram), 0
