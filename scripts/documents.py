@@ -7,6 +7,8 @@ docs/configuration.md   every configuration key, from the settings types
 docs/wire-index.md      where each rule of the standards is read in the code
 """
 
+import contextlib
+import io
 import re
 import sys
 import tomllib
@@ -56,20 +58,13 @@ class Markers:
 def collect_markers() -> dict[str, set[str]]:
     """Let pytest collect all tests of the checkout and return number -> tests."""
     plugin = Markers()
-    code = pytest.main(
-        [
-            "--collect-only",
-            "-qq",
-            "-p",
-            "no:terminal",
-            "-p",
-            "no:cacheprovider",
-            str(ROOT / "tests"),
-        ],
-        plugins=[plugin],
-    )
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        code = pytest.main(
+            ["--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "tests")],
+            plugins=[plugin],
+        )
     if code != 0:
-        sys.exit(f"error: the tests cannot be collected (pytest exit code {int(code)})")
+        sys.exit(f"{output.getvalue()[-2000:]}\nerror: the tests cannot be collected")
     return plugin.tests
 
 

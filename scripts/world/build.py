@@ -19,8 +19,8 @@ class World:
         folder: everything is below it.
         via: ``direct`` or ``stateful``.
         link: where strangers join, None for ``direct``.
-        masa_port: TCP port of the MASA.
-        registrar_port: UDP port of the registrar.
+        masa_port: TCP port of the MASA; 0: chosen when it is made.
+        registrar_port: UDP port of the registrar; 0: chosen when it is made.
         daemons: what runs, by role.
     """
 
@@ -57,7 +57,7 @@ class World:
 
     def make_manufacturer(self) -> None:
         """Make the manufacturer's CA and MASA."""
-        self.masa_port = free_port(socket.SOCK_STREAM, 9443)
+        self.masa_port = self.masa_port or free_port(socket.SOCK_STREAM, 9443)
         run([
             *program("masa"), "init", str(self.masa_config.parent), "--name", MANUFACTURER,
             "--host", "localhost", "--port", str(self.masa_port),
@@ -84,7 +84,7 @@ class World:
 
     def make_site(self) -> None:
         """Make the domain and tell it of the manufacturer."""
-        self.registrar_port = free_port(socket.SOCK_DGRAM, 5684)
+        self.registrar_port = self.registrar_port or free_port(socket.SOCK_DGRAM, 5684)
         run([
             *program("registrar"), "init", str(self.registrar_config.parent),
             "--name", "Example Site", "--host", "localhost",
