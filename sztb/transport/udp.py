@@ -44,6 +44,10 @@ class ServerSocket:
         self._sources: dict[Address, Ancillary] = {}
         self.address: Address = bound.getsockname()
         self._wildcard = ipaddress.ip_address(self.address[0].partition("%")[0]).is_unspecified
+        if self._wildcard and bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        elif self._wildcard:
+            bound.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
     @classmethod
     async def bind(cls, host: str, port: int) -> Self:
@@ -59,9 +63,6 @@ class ServerSocket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
-                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            else:
-                opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
             opened.bind(address)
         except OSError:
             opened.close()

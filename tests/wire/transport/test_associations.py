@@ -116,6 +116,7 @@ def hellos(count: int) -> list[bytes]:
     return [engine.session(0.0).take_outgoing()[0] for _ in range(count)]
 
 
+@pytest.mark.rule("J-39")
 def test_nothing_is_kept_for_addresses_that_prove_nothing(world):
     made = hellos(50)
     for number in range(10_000):
@@ -128,6 +129,7 @@ def test_nothing_is_kept_for_addresses_that_prove_nothing(world):
     assert answered < 10_000 * len(made[0])  # no amplification
 
 
+@pytest.mark.rule("J-25")
 def test_a_cookie_is_good_for_its_address_only(world):
     engine = ClientEngine(CLIENT, datagram=True)
     client = engine.session(0.0)
@@ -433,6 +435,7 @@ def test_strangers_records_are_dropped_silently(world):
     assert world.network.datagrams == []
 
 
+@pytest.mark.rule("J-21")
 def test_associations_are_told_apart_by_header():
     world = World()
     table: AssociationTable = world.table
