@@ -48,6 +48,8 @@ def resolve_registrar(text: str) -> RegistrarAddress:
         port = rest.removeprefix(":") or port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= 0xFFFF):
+        raise Unavailable(f"registrar address '{text}': {port} is no port")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
