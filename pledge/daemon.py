@@ -159,12 +159,12 @@ class Pledge:
                 await self._hooks.run("failed", str(error))
                 return EXIT_REFUSED if error.refused else EXIT_NOT_ONBOARDED
         await self._hooks.run_due()
+        upkeep = Upkeep(self._device, self._store, self._find_registrar, self._hooks)
         if self._options.once:
+            await upkeep.report_if_due()
             return EXIT_OK
         lifetime.status("onboarded")
-        await Upkeep(self._device, self._store, self._find_registrar, self._hooks).run(
-            lifetime.stop
-        )
+        await upkeep.run(lifetime.stop)
         return EXIT_OK
 
     async def _onboard(self, lifetime: Lifetime) -> None:
@@ -227,12 +227,16 @@ class Pledge:
         return tuple(each for each in present if not names or _name(each) in names)
 
     def _record(self, record: AttemptRecord) -> None:
-        if record["outcome"] != "onboarded":
-            failed = msgspec.structs.replace(self._store.state, last_error=record["reason"])
-            self._store.update(failed)
-        if self._options.timeline is not None:
-            with self._options.timeline.open("a") as file:
-                file.write(json.dumps(record) + "\n")
+        """Keep what `status` shows of an attempt, and its timeline where one is wanted."""
+        try:
+            if record["outcome"] != "onboarded":
+                failed = msgspec.structs.replace(self._store.state, last_error=record["reason"])
+                self._store.update(failed)
+            if self._options.timeline is not None:
+                with self._options.timeline.open("a") as file:
+                    file.write(json.dumps(record) + "\n")
+        except OSError as error:  # only news for people: not worth giving up for
+            self._device.journal.event("record-written", "failed", detail=str(error))
 
 
 def _close(discovery: MulticastDiscovery | None) -> None:

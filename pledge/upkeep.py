@@ -68,9 +68,7 @@ class Upkeep:
     async def step(self) -> bool:
         """Do the one thing that is due now; False when there is none or it failed."""
         credential, now = self._credential(), self._device.environment.monotonic()
-        if self._store.state.report_due and not self._reported:
-            self._reported = True  # one try per start: it is late already
-            await self._attempt(self._report(credential), "enroll-status-sent")
+        await self.report_if_due()
         due = self._renewal.due(
             credential.certificate,
             self._store.state.cacerts_at or self._store.state.onboarded_at,
@@ -85,6 +83,15 @@ class Upkeep:
         self._renewal.failed(now)
         self._alert_when_late(credential)
         return False
+
+    async def report_if_due(self) -> None:
+        """Send the enrolment status that a crash or a broken link held up (P-34).
+
+        One try per start: it is late already.
+        """
+        if self._store.state.report_due and not self._reported:
+            self._reported = True
+            await self._attempt(self._report(self._credential()), "enroll-status-sent")
 
     def _seconds_to_wait(self) -> float:
         environment = self._device.environment

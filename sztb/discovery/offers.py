@@ -40,7 +40,8 @@ class Endpoint:
     def text(self) -> str:
         """For people, for example ``[fe80::1%3]:61616``."""
         scope = f"%{self.ifindex}" if self.ifindex else ""
-        return f"[{self.host}{scope}]:{self.port}"
+        host = f"[{self.host}{scope}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -293,6 +294,28 @@ async def test_a_killed_device_starts_again_and_an_onboarded_one_does_not(folder
         assert (await run(folder, "--once", "--registrar", endpoint.text))[0] == 0
     assert len(registrar.requests) == asked
     assert len({each.payload for each in registrar.asked(Operation.REQUEST_VOUCHER)}) == 2
+
+
+@pytest.mark.rule("P-34")
+async def test_a_report_that_was_held_up_is_sent_at_the_next_start(folder):
+    registrar = FakeRegistrar(PKI)
+    async with registrar.serve() as endpoint:
+        await run(folder, "--once", "--registrar", endpoint.text)
+        store = DirectoryStore.open(folder / "state")
+        store.update(msgspec.structs.replace(store.state, report_due=True))
+        store.close()
+        registrar.requests.clear()
+        code, err = await run(folder, "--once", "--registrar", endpoint.text)
+    assert code == 0, err
+    assert registrar.operations == ["es"]
+
+
+async def test_a_timeline_that_cannot_be_written_is_no_reason_to_fail(folder):
+    async with FakeRegistrar(PKI).serve() as endpoint:
+        where = ["--timeline-json", str(folder / "missing" / "file")]
+        code, err = await run(folder, "--once", "--registrar", endpoint.text, *where)
+    assert code == 0
+    assert "record-written" in err
 
 
 async def test_a_second_process_on_the_same_state_is_refused(folder):

@@ -32,6 +32,18 @@ def machine(*offers, rules=RULES, seed=1):
     return made
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "text", "address"),
+    [
+        (Endpoint("fe80::1", 5684, 3), "[fe80::1%3]:5684", ("fe80::1", 5684, 0, 3)),
+        (Endpoint("2001:db8::1", 99), "[2001:db8::1]:99", ("2001:db8::1", 99, 0, 0)),
+        (Endpoint("192.0.2.1", 99), "192.0.2.1:99", ("192.0.2.1", 99)),
+    ],
+)
+def test_endpoints_as_text_and_as_socket_address(endpoint, text, address):
+    assert (endpoint.text, endpoint.address) == (text, address)
+
+
 def starts(effects):
     return [effect.endpoint for effect in effects if isinstance(effect, Start)]
 
