@@ -54,3 +54,10 @@ def read(folder: Path) -> Credential:
 
 def _pem(chain: tuple[x509.Certificate, ...]) -> bytes:
     return b"".join(map(certificates.pem, chain))
+
+
+def remove(folder: Path) -> None:
+    """Remove a credential folder, whole or half written."""
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()

@@ -8,7 +8,6 @@ changes from one state to the next. What a crash left behind is removed at the n
 
 import fcntl
 import os
-import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -218,7 +217,7 @@ class DirectoryStore:
                 left.unlink()
         for folder in (self.folder / CREDENTIALS).iterdir():
             if folder.name != self._state.credential:
-                shutil.rmtree(folder)
+                credential_files.remove(folder)
         _point(self.folder / CURRENT, self._state.credential)
 
 
