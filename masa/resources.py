@@ -54,10 +54,12 @@ class Row:
 
     Attributes:
         name: last segment of its path.
+        refused: name of the journal's event when there is no success.
         procedure: answers a call with a proven RVR.
     """
 
     name: str
+    refused: str
     procedure: Callable[[Call, Rvr], Awaitable[Said]]
 
 
@@ -72,8 +74,8 @@ async def _request_audit_log(call: Call, rvr: Rvr) -> Said:
 
 
 ROWS = (
-    Row("requestvoucher", _request_voucher),
-    Row("requestauditlog", _request_audit_log),
+    Row("requestvoucher", "voucher-refused", _request_voucher),
+    Row("requestauditlog", "audit-log-refused", _request_audit_log),
 )
 
 
@@ -103,29 +105,30 @@ class Resources:
         """Answer one request; errors become a status and a plain text (M-22, M-28)."""
         began = monotonic()
         row = self._rows.get(request.path)
-        inquiry = Inquiry(self.service, row.name if row else "other")
+        inquiry = Inquiry(self.service, row)
         try:
-            response = _success(await inquiry.run(row, request))
+            response = _success(await inquiry.run(request))
         except (Malformed, Refused, Unavailable) as error:
             inquiry.refused(error)
             response = _failure(error)
-        self.service.metrics.answered(inquiry.name, response.status, monotonic() - began)
+        name = row.name if row else "other"
+        self.service.metrics.answered(name, response.status, monotonic() - began)
         return response
 
 
 class Inquiry:
     """One request on its way, so that a refusal can be recorded with what was known by then."""
 
-    def __init__(self, service: Service, name: str) -> None:
-        self.name = name
+    def __init__(self, service: Service, row: Row | None) -> None:
         self._service = service
+        self._row = row
         self._client = TlsClient()
         self._device = ""
 
-    async def run(self, row: Row | None, request: web.Request) -> Said:
+    async def run(self, request: web.Request) -> Said:
         """Read the request, prove its signer and hand it to the procedure."""
         self._client = tls_client(request)
-        if row is None:
+        if self._row is None:
             raise Refused(Refusal.NOT_FOUND, request.path[:80])
         if request.method != "POST":
             raise Refused(Refusal.METHOD, request.method[:20])
@@ -135,18 +138,22 @@ class Inquiry:
         call = Call(self._service, self._client, taken, ",".join(accept) if accept else None, body)
         rvr = open_rvr(taken, body, self._service.manufacturer, self._service.now())
         self._device = str(rvr.device)
-        return await row.procedure(call, rvr)
+        return await self._row.procedure(call, rvr)
 
     def refused(self, error: Malformed | Refused | Unavailable) -> None:
         """Record why there was no success."""
-        refusal = error.refusal.name.lower() if isinstance(error, Refused) else "malformed"
-        waiting = isinstance(error, Unavailable)
+        unavailable = isinstance(error, Unavailable)
+        refusal = error.refusal if isinstance(error, Refused) else Refusal.MALFORMED
         self._service.journal.event(
-            self.name, "failed" if waiting else "refused", device=self._device,
-            rule=RULES.get(error.refusal, "M-22") if isinstance(error, Refused) else "M-22",
-            why="unavailable" if waiting else refusal, detail=str(error)[:200],
-            client=self._client.name, address=self._client.address,
-        )  # fmt: skip
+            self._row.refused if self._row else "request-refused",
+            "failed" if unavailable else "refused",
+            device=self._device,
+            rule="M-22" if unavailable else RULES.get(refusal, "M-28"),
+            why="unavailable" if unavailable else refusal.name.lower(),
+            detail=str(error)[:200],
+            client=self._client.name,
+            address=self._client.address,
+        )
 
 
 async def _body(request: web.Request) -> bytes:
