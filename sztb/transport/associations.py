@@ -97,16 +97,30 @@ class AssociationTable:
         for association in [*self._pending.values(), *self._live.values()]:
             association.end(None)
 
+    def move(self, association: Association, path: Path) -> None:
+        """Let an established association go on at another path (RFC 9146 6).
+
+        For engines that know an association by something other than its address, after a record
+        that was authentic and newer than all before.
+        """
+        del self._live[association.path.key]
+        association.path = path
+        self._settle(association)
+
     def established(self, association: Association) -> None:
         """Let a new association take its place; see `Owner`."""
         self._forget_pending(association)
-        old = self._live.pop(association.path.key, None)
-        self._live[association.path.key] = association
-        if old is not None:
-            old.end(LinkFailed("the peer came back with a new handshake"))
+        self._settle(association)
         if len(self._live) > self._limits.associations and (silent := _first(self._live)):
             silent.end(LinkFailed("too many associations"))
         self._handler.established(association)
+
+    def _settle(self, association: Association) -> None:
+        """Take the place at the association's path from whoever had it."""
+        old = self._live.pop(association.path.key, None)
+        self._live[association.path.key] = association
+        if old is not None:
+            old.end(LinkFailed("another association came to its address"))
 
     def received(self, association: Association, data: bytes) -> None:
         """Pass data on; see `Owner`."""

@@ -456,6 +456,22 @@ def test_associations_are_told_apart_by_header():
     assert len(table) == 3
 
 
+def test_an_association_can_move_to_another_path(world):
+    moving = world.connect(address(1))
+    staying = world.connect(address(2))
+    known = world.server.associations[0]
+    world.table.move(known, Path(address(2), REGISTRAR))
+    assert len(world.table) == 1
+    world.network.run(1)
+    assert staying.closed
+    world.network.attach(address(2), world.network._nodes[address(1)])
+    moving.path = Path(REGISTRAR, address(2))
+    moving.send(b"from elsewhere")
+    world.network.run(1)
+    assert world.server.data == [b"from elsewhere"]
+    assert world.server.log[-1][1] is known
+
+
 def test_a_chain_of_another_kind_of_key_makes_no_difference(world):
     config = replace(CLIENT, identity=device_identity(SignatureAlgorithm.EDDSA))
     association = world.network.connect(PLEDGE, REGISTRAR, config, world.client)
