@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from cryptography import x509
 
@@ -172,8 +171,6 @@ async def _issue(
             raise Unavailable("the CA needs time", outcome.retry_after)
         case Rejected():
             raise Refused(outcome.refusal, outcome.detail)
-        case _:
-            assert_never(outcome)
 
 
 async def _check_issued(site: Site, request: EnrollRequest, issued: x509.Certificate) -> None:

@@ -50,11 +50,10 @@ def check_signature(sealed: Sealed[VoucherRequest], client: x509.Certificate) ->
 
     Certificates and kid inside the PVR are not even looked at.
     """
+    key = certificates.public_key(client)
     try:
-        sealed.envelope.verify(certificates.public_key(client))
+        sealed.envelope.verify(key)
     except Refused as error:
-        if error.refusal is not Refusal.SIGNATURE:
-            raise
         raise Refused(Refusal.PVR_SIGNATURE, error.detail) from error
 
 

@@ -12,6 +12,7 @@ from registrar.records import DeviceState, Pending, ProofOfPossession, Rejected,
 from sztb.codepoints import media
 from sztb.codepoints.coap import Code
 from sztb.codepoints.resources import Operation
+from sztb.encoding import der as asn1
 from sztb.errors import Refusal, Unavailable
 from sztb.est.messages import decode_certs_only, decode_serverkeygen
 from sztb.pki import certificates
@@ -323,3 +324,25 @@ async def test_csr_attributes(world: World) -> None:
     )
     world.ca.attributes = bytes.fromhex("300b06092a864886f70d010907")
     assert (await world.ask(Operation.CSRATTRS)).payload == world.ca.attributes
+
+
+@pytest.mark.rule("E-32", "E-33")
+async def test_a_key_that_was_to_be_encrypted_is_not_sent_in_the_clear(audited: World) -> None:
+    """est-D17."""
+    audited.rule(est=replace(audited.site.rules.est, serverkeygen=True))
+    identifier = bytes.fromhex("301806092a864886f70d01090f310b3009") + bytes.fromhex(
+        "06072a8648ce3d0201"
+    )
+    key_id = bytes.fromhex("3014060b2a864886f70d0109100225310504030102ff")
+    csr = with_attributes(audited.csr(), identifier, key_id)
+    assert (await audited.ask(Operation.SERVERKEYGEN, csr)).code == Code.BAD_REQUEST
+    assert audited.ca.requests == []
+
+
+def with_attributes(csr: bytes, *attributes: bytes) -> bytes:
+    """Put attributes into a CSR; its signature does not fit any more."""
+    info, algorithm, signature = (one.raw for one in asn1.children(asn1.read(csr)))
+    version, subject, spki, _ = (one.raw for one in asn1.children(asn1.read(info)))
+    listed = asn1.encode_set_of(attributes, asn1.context(0))
+    changed = asn1.encode(asn1.SEQUENCE, version, subject, spki, listed)
+    return asn1.encode(asn1.SEQUENCE, changed, algorithm, signature)

@@ -1,6 +1,8 @@
 """POST /vs and /es, and the audit log between them (cbrski.md 5.6, 9.2 step 9)."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -248,6 +250,22 @@ async def test_a_manufacturer_that_was_removed_meanwhile(world: World) -> None:
     world.clock.advance(seconds=61)
     assert await audit.sweep(world.site) == 1
     assert world.record.state is DeviceState.VOUCHER_ISSUED
+    world.clock.time -= timedelta(seconds=40)  # the client itself is still remembered
+    assert (await world.ask(SEN, world.csr())).code == Code.SERVICE_UNAVAILABLE
+
+
+async def test_two_who_judge_at_once_write_once(world: World) -> None:
+    await world.get_voucher()
+    world.masas.gate.clear()
+    both = asyncio.gather(
+        audit.settle(world.site, world.device.ref, 5.0),
+        audit.settle(world.site, world.device.ref, 5.0),
+    )
+    await asyncio.sleep(0)
+    world.masas.gate.set()
+    await both
+    assert world.store.events.count("audit") == 1
+    assert len(world.masas.audited) == 1
 
 
 async def test_a_record_without_rvr_cannot_be_judged(world: World) -> None:
