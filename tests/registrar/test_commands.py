@@ -11,9 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from registrar.__main__ import main
+from registrar.assembly import make_rules
 from registrar.ca.configured import read_authority
 from registrar.checkup import findings
 from registrar.new_domain import CONFIG, NewDomain, domain_files, make_domain
+from registrar.records import AuditPolicy, Manufacturer
+from registrar.rules import EstRules
 from registrar.settings import Settings
 from sztb.codepoints import oid
 from sztb.daemon.clock import random_bytes, utc_now
@@ -71,6 +74,18 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
     again = sztb_registrar("init", tmp_path)
     assert (again.exit_code, again.output.count("error:")) == (1, 1)
+
+
+@pytest.mark.rule("R-51", "R-40", "E-34")
+def test_nothing_is_lax_by_default(tmp_path: Path) -> None:
+    make_domain(tmp_path / "site", NewDomain("Site"), NOW, random_bytes)
+    settings = load(tmp_path / "site" / CONFIG, Settings)
+    assert settings.admission.mode == "approve"
+    assert make_rules(settings).est == EstRules(serverkeygen=False, without_voucher=False)
+    maker = Manufacturer("any", ())
+    assert (maker.ignore_lifetime, maker.audit) == (False, AuditPolicy(required=True))
+    assert not maker.audit.allow_unknown_domains
+    assert not maker.audit.allow_arbitrary_truncation
 
 
 def test_init_says_what_to_do_next(tmp_path: Path) -> None:

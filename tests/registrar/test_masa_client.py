@@ -49,7 +49,7 @@ async def ask(client: MasaClient, stub: HttpsStub, maker: Manufacturer = MAKER) 
     return check_voucher_answer(answer, VOUCHER_COSE)
 
 
-@pytest.mark.rule("R-24", "R-25", "R-27")
+@pytest.mark.rule("R-24", "R-25", "R-27", "R-48")
 async def test_a_voucher_is_asked_for_and_comes() -> None:
     async with masa(lambda _: VOUCHER) as (client, stub):
         assert await ask(client, stub) == b"voucher"

@@ -86,6 +86,12 @@ async def test_certificates_of_the_handshake_that_lead_nowhere_are_in_the_bag(wo
     assert stray.der in bag
 
 
+@pytest.mark.rule("R-38")
+async def test_no_kid_is_used(world: World) -> None:
+    await world.get_voucher()
+    assert cose_sign1.decode(world.masas.asked[-1].rvr).kid is None
+
+
 @pytest.mark.rule("R-24", "R-37")
 async def test_where_and_how_the_masa_is_asked(world: World) -> None:
     await world.get_voucher()
