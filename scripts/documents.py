@@ -5,19 +5,25 @@
 docs/conformance.md     requirement numbers -> where they are enforced -> tests
 docs/configuration.md   every configuration key, from the settings types
 docs/wire-index.md      where each rule of the standards is read in the code
+
+and sztb/transport/tls/_gnutls_abi.py, the GnuTLS declarations in cffi's form.
 """
 
 import contextlib
 import io
 import re
 import sys
+import tempfile
 import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import cffi
 import msgspec
 import pytest
+
+from sztb.transport.tls.gnutls_h import DECLARATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("sztb", "pledge", "join_proxy", "registrar", "masa")
@@ -261,7 +267,19 @@ def configuration() -> str:
     return "\n".join(lines)
 
 
+def gnutls_abi() -> str:
+    """Make sztb/transport/tls/_gnutls_abi.py, cffi's own form of the declarations."""
+    ffi = cffi.FFI()
+    ffi.set_source("sztb.transport.tls._gnutls_abi", None)
+    ffi.cdef(DECLARATIONS)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "abi.py"
+        ffi.emit_python_code(str(path))
+        return path.read_text()
+
+
 DOCUMENTS = {
+    "sztb/transport/tls/_gnutls_abi.py": gnutls_abi,
     "docs/conformance.md": conformance,
     "docs/configuration.md": configuration,
     "docs/wire-index.md": wire_index,

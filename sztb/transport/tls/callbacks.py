@@ -35,7 +35,7 @@ def callback(
     """Make the decorated function a function pointer.
 
     Args:
-        c_type: the name of the pointer type in `gnutls.DECLARATIONS`.
+        c_type: the name of the pointer type in `gnutls_h.DECLARATIONS`.
         result: ctypes type of the result.
         arguments: ctypes types of the arguments.
         failed: what the library gets when the function raises.
