@@ -1,1 +1,1 @@
-"""How bytes become plain values and back: CBOR, YANG-CBOR, YANG-JSON, DER, link format, multipart."""
+"""How bytes become plain values and back: CBOR, YANG, JSON, DER, CoAP messages, links."""

@@ -1,7 +1,8 @@
 """The GnuTLS functions we call and their numbers, and nothing else (GnuTLS 3.7 or later).
 
-The declarations are in `gnutls_h`. cffi in ABI mode: needs `libgnutls.so.30` from the distribution, no headers and no compiler. The
-numbers below belong to the library's stable ABI (its `gnutls.h`, `abstract.h`, `dtls.h`).
+The declarations are in `gnutls_h`. cffi in ABI mode: needs `libgnutls.so.30` from the distribution,
+no headers and no compiler. The numbers below belong to the library's stable ABI (its `gnutls.h`,
+`abstract.h`, `dtls.h`).
 """
 
 from typing import Any
