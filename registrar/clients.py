@@ -96,12 +96,11 @@ class Clients:
             raise Refused(Refusal.NO_CLIENT_CERTIFICATE)
         if len(chain) > MAX_PRESENTED:
             raise Malformed(f"chain of {len(chain)} certificates")
-        presented = tuple(certificates.load(one) for one in chain)
-        member = await self._member(presented[0], now)
+        member = await self._member(certificates.load(chain[0]), now)
         if member is not None:
             return member
         directory = await self.directory(now)
-        return directory.identify(presented, now)
+        return directory.identify(chain, now)
 
     async def _member(self, leaf: x509.Certificate, now: Instant) -> Member | None:
         """Return the member this LDevID belongs to, None when our CA did not issue it.

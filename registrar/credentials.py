@@ -22,19 +22,21 @@ class Credentials:
     Attributes:
         chain: the registrar certificate first, then its CAs up to and including the root.
         signer: the private key of the first.
+        chain_der: the same, DER.
         tls: the same for the DTLS engine; the root is left out when something is left to send.
         domain_ids: by which it knows itself in audit logs, base64 text (R-54).
     """
 
     chain: tuple[x509.Certificate, ...]
     signer: Signer
+    chain_der: tuple[bytes, ...] = field(init=False)
     tls: TlsIdentity = field(init=False)
     domain_ids: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        sent = self.chain[:-1] or self.chain
-        tls = TlsIdentity(tuple(certificates.der(one) for one in sent), self.signer)
-        object.__setattr__(self, "tls", tls)
+        chain = tuple(certificates.der(one) for one in self.chain)
+        object.__setattr__(self, "chain_der", chain)
+        object.__setattr__(self, "tls", TlsIdentity(chain[:-1] or chain, self.signer))
         # R-54: the MASA pins any one of them
         object.__setattr__(self, "domain_ids", frozenset(domain_id(one) for one in self.chain))
 

@@ -19,17 +19,18 @@ class Pledge:
 
     Attributes:
         certificate: the IDevID.
-        presented: the whole chain of the handshake, the IDevID first.
-        path: the validated path, the IDevID first, the manufacturer's anchor last.
+        chain: DER, the IDevID first: everything presented in the handshake, then what completes
+            the path to the manufacturer's anchor (D21).
         manufacturer: whose anchor that is.
         device: who it is: the serial number comes from the certificate (R-17).
+        idevid_issuer: the leaf of that name (R-18).
     """
 
     certificate: x509.Certificate
-    presented: tuple[x509.Certificate, ...]
-    path: tuple[x509.Certificate, ...]
+    chain: tuple[bytes, ...]
     manufacturer: Manufacturer
     device: DeviceRef
+    idevid_issuer: bytes
 
 
 class ManufacturerDirectory:
@@ -39,9 +40,7 @@ class ManufacturerDirectory:
         self.manufacturers = tuple(manufacturers)
         self._by_name = {maker.name: maker for maker in self.manufacturers}
         self._by_anchor = {
-            certificates.fingerprint(anchor): maker
-            for maker in self.manufacturers
-            for anchor in maker.anchors
+            anchor: maker for maker in self.manufacturers for anchor in maker.anchors
         }
         self._anchors = TrustAnchors(
             anchor for maker in self.manufacturers for anchor in maker.anchors
@@ -51,18 +50,29 @@ class ManufacturerDirectory:
         """Return the manufacturer of that name."""
         return self._by_name.get(name)
 
-    def identify(self, presented: Sequence[x509.Certificate], now: Instant) -> Pledge:
+    def identify(self, chain: Sequence[bytes], now: Instant) -> Pledge:
         """Return who presented this chain (cbrski.md 9.2 step 1).
 
+        Args:
+            chain: DER, end entity first.
+            now: UTC.
+
         Raises:
+            Malformed: not certificates.
             Refused: CERTIFICATE_PATH: no manufacturer of ours; CERTIFICATE_DATES: not valid now
                 and the manufacturer's dates count; IDEVID: no serial number in it.
         """
+        presented = [certificates.load(one) for one in chain]
         validated = self._validated(presented, now)
-        maker = self._by_anchor[certificates.fingerprint(validated[-1])]
+        maker = self._by_anchor[validated[-1]]
         leaf = validated[0]
-        device = idevid.device_ref(leaf, maker.serial_attribute)  # R-17, R-37
-        return Pledge(leaf, tuple(presented), validated, maker, device)
+        issuer = idevid.idevid_issuer(leaf)
+        device = DeviceRef(
+            idevid.normalise_idevid_issuer(issuer),
+            idevid.serial_number(leaf, maker.serial_attribute),  # R-17, R-37
+        )
+        completing = (certificates.der(one) for one in validated if one not in presented)
+        return Pledge(leaf, (*chain, *completing), maker, device, issuer)
 
     def _validated(
         self, presented: Sequence[x509.Certificate], now: Instant
@@ -74,7 +84,7 @@ class ManufacturerDirectory:
             if error.refusal is not Refusal.CERTIFICATE_DATES:
                 raise
             undated = path.build_path(leaf, candidates, self._anchors, now=None)
-            maker = self._by_anchor[certificates.fingerprint(undated[-1])]
+            maker = self._by_anchor[undated[-1]]
             if not maker.ignore_lifetime:  # R-37, R-62
                 raise
             return undated

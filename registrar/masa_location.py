@@ -1,5 +1,9 @@
 """Where the MASA of a device is (cbrski.md 9.2 step 5, 10; R-27, R-37)."""
 
+import functools
+
+from cryptography import x509
+
 from sztb.errors import Refusal, Refused
 from sztb.pki import idevid
 
@@ -16,7 +20,12 @@ def choose_masa_url(pledge: Pledge) -> str:
         Malformed: the extension is not an IA5String.
     """
     maker = pledge.manufacturer
-    found = maker.masa_url or idevid.masa_url(pledge.certificate) or maker.default_masa_url
+    found = maker.masa_url or _in_idevid(pledge.certificate) or maker.default_masa_url
     if found is None:
         raise Refused(Refusal.IDEVID, "no MASA URL in the IDevID, and none configured")
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _in_idevid(certificate: x509.Certificate) -> str | None:
+    return idevid.masa_url(certificate)

@@ -49,18 +49,14 @@ class Asked:
         media: format of the PVR.
         pvr: the PVR, opened and checked.
         presented: the chain we presented on this connection, DER.
+        key: by what a repeated request is known (R-31).
     """
 
     pledge: Pledge
     media: Media
     pvr: Sealed[VoucherRequest]
     presented: Sequence[bytes]
-
-    @property
-    def key(self) -> PendingKey:
-        """By what a repeated request is known (R-31)."""
-        leaf = certificates.fingerprint(self.pledge.certificate)
-        return PendingKey(hashlib.sha256(self.pvr.raw).digest(), leaf)
+    key: PendingKey
 
 
 async def handle(
@@ -82,7 +78,8 @@ async def handle(
     now = site.now()
     own = certificates.load(presented[0])
     pvr = check_pvr(media, body, pledge, own, now)  # (2) (3)
-    asked = Asked(pledge, media, pvr, presented)
+    key = PendingKey(hashlib.sha256(body).digest(), hashlib.sha256(pledge.chain[0]).digest())
+    asked = Asked(pledge, media, pvr, presented, key)
     found = await _admit(site, asked, now)  # (4)
     if isinstance(found, Begun):
         found = await _wait_for_answer(site, asked, found)  # (5) to (8)
@@ -118,7 +115,7 @@ def admit(
     known = tables.devices.get(device, asked.pledge.manufacturer.name)
     decision = site.admission.admit(device, asked.pledge.manufacturer, known, now)
     record = known or device_states.first_seen(device, asked.pledge.manufacturer.name, now)
-    record = replace(record, idevid=certificates.der(asked.pledge.certificate))
+    record = replace(record, idevid=asked.pledge.chain[0])
     match decision:
         case Deny():
             entries = [JournalEntry(now, "admission", device, "refused", "R-30", decision.detail)]

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable
 
-from cryptography import x509
-
 from sztb.codepoints.media import Media
 from sztb.envelope.sealed import Sealed
-from sztb.pki import certificates, idevid
 from sztb.voucher.formats import FORMATS
 from sztb.voucher.model import VoucherRequest
 
@@ -22,7 +19,7 @@ def make_rvr(pvr: Sealed[VoucherRequest], pledge: Pledge, now: Instant) -> Vouch
     """
     return VoucherRequest(
         serial_number=pledge.device.serial_number,  # R-17
-        idevid_issuer=idevid.idevid_issuer(pledge.certificate),  # R-18
+        idevid_issuer=pledge.idevid_issuer,  # R-18
         assertion=pvr.data.assertion,  # R-19, D19
         nonce=pvr.data.nonce,  # R-20
         created_on=now.replace(microsecond=0),  # R-22
@@ -43,8 +40,7 @@ def certificate_bag(
         presented: what we presented to the pledge, DER.
         pledge: the DTLS client.
     """
-    bag = [*_ders(credentials.chain), *presented, *_ders(pledge.presented), *_ders(pledge.path)]
-    return tuple(dict.fromkeys(bag))
+    return tuple(dict.fromkeys([*credentials.chain_der, *presented, *pledge.chain]))
 
 
 def seal_rvr(
@@ -52,7 +48,3 @@ def seal_rvr(
 ) -> bytes:
     """Sign the RVR in the format of the PVR (R-24)."""
     return FORMATS[media].seal(rvr, credentials.signer, bag)
-
-
-def _ders(chain: Iterable[x509.Certificate]) -> Iterable[bytes]:
-    return (certificates.der(one) for one in chain)

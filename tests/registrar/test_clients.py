@@ -22,9 +22,9 @@ def test_a_device_is_found_by_the_anchor_of_its_chain() -> None:
     directory = ManufacturerDirectory(
         [Manufacturer("a", (other.manufacturer_root.certificate,)), Manufacturer("b", (ANCHOR,))]
     )
-    pledge = directory.identify(PKI.device().path, NOW)
+    pledge = directory.identify(PKI.device().chain, NOW)
     assert pledge.manufacturer.name == "b"
-    assert pledge.path == PKI.device().path
+    assert pledge.chain == PKI.device().chain
     assert pledge.device == PKI.device().ref
     assert directory.by_name("a") is not None
     assert directory.by_name("c") is None
@@ -34,16 +34,16 @@ def test_a_device_is_found_by_the_anchor_of_its_chain() -> None:
 def test_an_intermediate_ca_can_be_the_anchor() -> None:
     """An operator may take one product line only."""
     directory = ManufacturerDirectory([Manufacturer("b", (PKI.idevid_ca.certificate,))])
-    assert directory.identify(PKI.device().path, NOW).path == PKI.device().path[:2]
+    assert directory.identify(PKI.device().chain, NOW).device == PKI.device().ref
 
 
 @pytest.mark.rule("R-37")
 def test_serial_number_from_another_attribute() -> None:
     directory = ManufacturerDirectory([Manufacturer("b", (ANCHOR,), serial_attribute="2.5.4.3")])
     with pytest.raises(Refused) as caught:
-        directory.identify(PKI.device().path, NOW)
+        directory.identify(PKI.device().chain, NOW)
     assert caught.value.refusal is Refusal.IDEVID
-    pledge = directory.identify(PKI.masa_signer.path, NOW)  # it has a commonName
+    pledge = directory.identify(PKI.masa_signer.chain, NOW)  # it has a commonName
     assert pledge.device.serial_number == "example voucher signer"
 
 
@@ -52,10 +52,10 @@ def test_dates_count_per_manufacturer() -> None:
     strict = Manufacturer("b", (ANCHOR,))
     early = NOW - timedelta(days=365)
     with pytest.raises(Refused) as caught:
-        ManufacturerDirectory([strict]).identify(PKI.device().path, early)
+        ManufacturerDirectory([strict]).identify(PKI.device().chain, early)
     assert caught.value.refusal is Refusal.CERTIFICATE_DATES
     lenient = replace(strict, ignore_lifetime=True)
-    assert ManufacturerDirectory([lenient]).identify(PKI.device().path, early).device
+    assert ManufacturerDirectory([lenient]).identify(PKI.device().chain, early).device
 
 
 async def test_a_client_is_remembered_for_a_while(world: World) -> None:
