@@ -62,7 +62,7 @@ def _rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
                 raise Malformed(f"line {reader.line_num}: more values than columns")
             yield reader.line_num, {name: value or "" for name, value in row.items()}
     except csv.Error as error:
-        raise Malformed(f"line {reader.line_num}: {error}") from error
+        raise Malformed(f"line {reader.line_num + 1}: {error}") from error
 
 
 def _order(

@@ -95,7 +95,10 @@ class MemoryStore(Store):
         return self.table.get(ref)
 
     def add(self, record: DeviceRecord) -> bool:
-        return self.table.setdefault(record.ref, record) is record
+        if record.ref in self.table:
+            return False
+        self.table[record.ref] = record
+        return True
 
     def count_issue(self, ref: DeviceRef, now: datetime, owner: Owner | None) -> None:
         record = self.table[ref]
