@@ -67,6 +67,7 @@ class Registrar:
         async with AsyncExitStack() as stack:
             store = await SqlStore.open(self._settings.store.database_url)
             stack.push_async_callback(store.close)
+            await take_over(store)
             await stack.enter_async_context(self._masa_clients)
             background = await stack.enter_async_context(Background(GRACE))
             resources = Resources(await self._site(self._settings, store, background))
@@ -144,6 +145,14 @@ async def listen(settings: ListenSettings, resources: Resources) -> CoapsServer:
         ),
         max_body=MAX_BODY,
     )
+
+
+async def take_over(store: SqlStore) -> None:
+    """Free the devices whose voucher requests an earlier run had in hand when it was killed."""
+    try:
+        await store.write(lambda tables: tables.pending.release_all())
+    except SztbError as error:
+        log.warning("devices may have to wait until leases run out", error=str(error))
 
 
 async def announce(interfaces: list[str], port: int) -> None:

@@ -94,6 +94,12 @@ class PendingVouchers(Protocol):
     def release(self, key: PendingKey) -> None:
         """End the lease without an answer: a repeated PVR asks the MASA again (D26, 5.03)."""
 
+    def release_all(self) -> int:
+        """End every lease; returns how many: who held them has died, for a registrar starts now.
+
+        Where several instances share the database, at worst a MASA is asked twice.
+        """
+
     def purge(self, now: Instant, forget: timedelta) -> int:
         """Drop answers past their time and rows older than `forget`; returns how many rows went."""
 

@@ -55,6 +55,9 @@ _ANSWER = Prepared(
     )
 )
 _NO_ANSWER = dict.fromkeys(("keep_until", "media_type", "voucher", "refusal", "detail"))
+_RELEASE_ALL = (
+    sa.update(pending_vouchers).where(_TABLE.lease_until.is_not(None)).values(lease_until=None)
+)
 _EMPTY = (
     sa.update(pending_vouchers)
     .where(_TABLE.keep_until <= bindparam("now"), _TABLE.voucher.is_not(None))
@@ -119,6 +122,10 @@ class SqlPendingVouchers(PendingVouchers):
     @override
     def release(self, key: PendingKey) -> None:
         _LEASE.run(self._connection, _key(key) | {"until": None})
+
+    @override
+    def release_all(self) -> int:
+        return self._connection.execute(_RELEASE_ALL).rowcount
 
     @override
     def purge(self, now: Instant, forget: timedelta) -> int:

@@ -124,6 +124,13 @@ class MemoryPending(PendingVouchers):
         self._rows[key] = replace(self._rows[key], lease_until=None)
 
     @override
+    def release_all(self) -> int:
+        held = [key for key, row in self._rows.items() if row.lease_until is not None]
+        for key in held:
+            self.release(key)
+        return len(held)
+
+    @override
     def purge(self, now: Instant, forget: timedelta) -> int:
         old = [key for key, row in self._rows.items() if row.begun < now - forget]
         for key in old:

@@ -82,6 +82,15 @@ async def test_released_it_may_be_asked_again(store: SqlStore) -> None:
     assert await begin(store, NEXT_PVR) is Begun.NEW
 
 
+async def test_a_registrar_that_starts_ends_the_leases_of_the_dead(store: SqlStore) -> None:
+    await begin(store)
+    await begin(store, device=OTHER_DEVICE, key=NEXT_PVR)
+    await finish(store)
+    assert await store.write(lambda tables: tables.pending.release_all()) == 1
+    assert await begin(store) == VOUCHER
+    assert await begin(store, device=OTHER_DEVICE, key=NEXT_PVR) is Begun.NEW
+
+
 @pytest.mark.rule("R-30")
 @pytest.mark.parametrize("purged", [False, True])
 async def test_an_old_pvr_is_stale(store: SqlStore, purged: bool) -> None:
