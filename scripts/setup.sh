@@ -46,6 +46,14 @@ find_python() {
     done
 }
 
+# The command `ip` makes a private link for the devices; without it one of the machine's own is used.
+want_ip() {
+    command -v ip >/dev/null || [ -x /usr/sbin/ip ] && return
+    if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then
+        apt_install "the command 'ip' (for a private link) is missing" iproute2
+    fi
+}
+
 setup() {
     local extra=$1 base venv stamp wanted log
     have_gnutls || apt_install "GnuTLS (the DTLS and TLS library) is missing" libgnutls30
