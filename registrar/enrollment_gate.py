@@ -40,11 +40,13 @@ def check_gate(record: DeviceRecord | None, rules: EstRules) -> Gate:
 
 
 def check_renewal_gate(record: DeviceRecord | None) -> DeviceRecord:
-    """Return the record of a member that may renew: no operator barred it.
+    """Return the record of a member that may renew: not barred, and its history is no bad one.
 
     Raises:
         Refused: NOT_ENROLLABLE.
     """
     if record is None or record.standing in _BARRED:
         raise Refused(Refusal.NOT_ENROLLABLE, "device is barred or removed")
+    if record.state is DeviceState.AUDIT_REFUSED:  # R-33: no EST at all, old LDevID or not
+        raise Refused(Refusal.NOT_ENROLLABLE, f"audit log: {record.reason}")
     return record

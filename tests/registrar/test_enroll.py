@@ -256,6 +256,13 @@ async def test_renewal_for_another_identity(member: World, changes: dict[str, An
     assert len(member.ca.issued) == 1
 
 
+@pytest.mark.rule("R-33")
+async def test_no_renewal_after_a_bad_history(member: World) -> None:
+    """It was reset, onboarded again, and the log of that time was refused."""
+    member.edit_record(state=DeviceState.AUDIT_REFUSED)
+    assert (await member.ask(SREN, member.csr())).code == Code.FORBIDDEN
+
+
 @pytest.mark.rule("E-27")
 async def test_renewal_needs_the_ldevid(member: World) -> None:
     member.client = member.device
