@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -17,18 +18,18 @@ from .credentials import read_chain, read_key
 from .customers import Customers
 from .interfaces import Revocation, Store, VoucherKey
 from .manufacturer import Manufacturer
-from .metrics import Metrics
 from .policy.ownership import OWNERSHIP
 from .policy.rules import Rules
-from .revocation.crl import CrlCheck
-from .revocation.fetch import Fetcher, FetchRules
 from .revocation.off import Off
 from .service import Clock, Service
 from .settings import PolicySettings, RevocationSettings, Settings, TlsSettings
 
+if TYPE_CHECKING:
+    from .metrics import Metrics
+
 
 def make_service(
-    settings: Settings, store: Store, journal: Journal, metrics: Metrics, now: Clock
+    settings: Settings, store: Store, journal: Journal, metrics: "Metrics", now: Clock
 ) -> Service:
     """Put the parts together.
 
@@ -128,6 +129,10 @@ def make_revocation(settings: RevocationSettings) -> Revocation:
     """Make the way in which registrars' CAs are asked."""
     if settings.check == "off":
         return Off()
+    # The HTTP client is loaded only where lists are fetched: the command line does not need it.
+    from .revocation.crl import CrlCheck  # noqa: PLC0415
+    from .revocation.fetch import Fetcher, FetchRules  # noqa: PLC0415
+
     rules = FetchRules(settings.seconds, settings.private_addresses)
     return CrlCheck(Fetcher(rules), timedelta(hours=settings.keep_hours))
 

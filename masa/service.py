@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -11,9 +12,11 @@ from sztb.pki import certificates
 from .customers import Customers
 from .interfaces import Revocation, Store, VoucherKey
 from .manufacturer import Manufacturer
-from .metrics import Metrics
 from .policy.rules import Rules
 from .records import Instant
+
+if TYPE_CHECKING:  # the monitoring library is loaded by the daemon only
+    from .metrics import Metrics
 
 Clock = Callable[[], Instant]
 
@@ -41,7 +44,7 @@ class Service:
     store: Store
     revocation: Revocation
     journal: Journal
-    metrics: Metrics
+    metrics: "Metrics"
     now: Clock
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from click.testing import CliRunner
 
+from masa.__main__ import main
 from sztb.daemon.clock import utc_now
 from sztb.pki import certificates
 from sztb.pki.keys import FileKey
@@ -46,13 +48,19 @@ class Manufacturer:
         config = () if arguments[0] == "init" else ("--config", str(self.config))
         return [sys.executable, "-m", "masa", *arguments, *config]
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command and return what it said; standard error too when it fails."""
+    def spawn(self, *arguments: str, code: int = 0) -> str:
+        """Run a command as a process; return what it said, standard error too when it fails."""
         done = subprocess.run(
             self.command(*arguments), capture_output=True, text=True, check=False, cwd=CHECKOUT
         )
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """The same in this process, which saves the start."""
+        done = CliRunner().invoke(main, self.command(*arguments)[3:], prog_name="sztb-masa")
+        assert done.exit_code == code, done.output
+        return done.stdout if code == 0 else done.output
 
     def edit(self, old: str, new: str) -> None:
         text = self.config.read_text()

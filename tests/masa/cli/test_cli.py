@@ -28,24 +28,24 @@ def shown(made: Manufacturer, serial_number: str) -> dict:
 
 def test_init_says_what_to_do_next_and_overwrites_nothing(made, tmp_path):
     other = Manufacturer(tmp_path, 9443)
-    said = other.run("init", str(tmp_path), "--host", "a.example", "--name", "Acme")
+    said = other.spawn("init", str(tmp_path), "--host", "a.example", "--name", "Acme")
     assert "sztb-masa run --config" in said
     assert "manufacturer-ca.pem" in said
     assert "https://a.example:9443" in said
-    again = other.run("init", str(tmp_path), "--host", "a.example", code=1)
+    again = other.spawn("init", str(tmp_path), "--host", "a.example", code=1)
     assert "error:" in again
     assert "exists already" in again
 
 
 def test_check(made):
-    said = made.run("check")
+    said = made.spawn("check")
     assert "TLS server: until" in said
     assert said.endswith("masa.toml: ok\n")
 
 
 def test_check_of_a_missing_file(made, tmp_path):
     other = Manufacturer(tmp_path, 9443)
-    assert "no such file (make one with the 'init' command" in other.run("check", code=1)
+    assert "no such file (make one with the 'init' command" in other.spawn("check", code=1)
 
 
 def test_mint_show_list(made):
@@ -55,10 +55,10 @@ def test_mint_show_list(made):
     assert row["idevid_sha256"] == certificates.fingerprint(device.certificate).hex()
     assert row["blocked"] is None
     assert "M-1" in [
-        one["serial_number"] for one in json.loads(made.run("device", "list", "--json"))
+        one["serial_number"] for one in json.loads(made.spawn("device", "list", "--json"))
     ]
-    assert "M-1" in made.run("device", "list")
-    assert "IDevID issuer" in made.run("device", "show", "M-1")
+    assert "M-1" in made.spawn("device", "list")
+    assert "IDevID issuer" in made.spawn("device", "show", "M-1")
 
 
 def test_mint_a_batch_twice(made, tmp_path):
