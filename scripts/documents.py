@@ -245,8 +245,10 @@ def default_of(field: Any) -> str:  # noqa: ANN401  # msgspec's field
         return "required"
     has_value = field.default is not msgspec.NODEFAULT
     value = field.default if has_value else field.default_factory()
-    if value is None:
+    if value is None or value in ("", [], ()):
         return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(f"`{each}`" for each in value)
     return f"`{value if not isinstance(value, bool) else str(value).lower()}`"
 
 
@@ -274,7 +276,8 @@ def gnutls_abi() -> str:
     ffi.cdef(DECLARATIONS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "abi.py"
-        ffi.emit_python_code(str(path))
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells what it writes
+            ffi.emit_python_code(str(path))
         return path.read_text()
 
 
