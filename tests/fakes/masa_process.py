@@ -80,10 +80,11 @@ class Manufacturer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             address = f"\0sztb-test-{os.getpid()}-{id(notify)}"
             notify.bind(address)
-            process = subprocess.Popen(
-                self.command("run"), cwd=CHECKOUT, stderr=(self.folder / "log").open("ab"),
-                env=os.environ | {"NOTIFY_SOCKET": address.replace("\0", "@")},
-            )  # fmt: skip
+            with (self.folder / "log").open("ab") as log:
+                process = subprocess.Popen(
+                    self.command("run"), cwd=CHECKOUT, stderr=log,
+                    env=os.environ | {"NOTIFY_SOCKET": address.replace("\0", "@")},
+                )  # fmt: skip
             try:
                 wait_for(notify, b"READY=1", process)
                 yield process
