@@ -134,7 +134,7 @@ class Inquiry:
             raise Refused(Refusal.METHOD, request.method[:20])
         taken = request_format(request.headers.get("Content-Type"))
         accept = request.headers.getall("Accept", [])
-        body = await _body(request)
+        body = await request.read()  # bounded by `application` and by the server
         call = Call(self._service, self._client, taken, ",".join(accept) if accept else None, body)
         rvr = open_rvr(taken, body, self._service.manufacturer, self._service.now())
         self._device = str(rvr.device)
@@ -154,13 +154,6 @@ class Inquiry:
             client=self._client.name,
             address=self._client.address,
         )
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise Refused(Refusal.TOO_LARGE, f"more than {MAX_BODY} bytes") from None
 
 
 def tls_client(request: web.Request) -> TlsClient:

@@ -92,8 +92,9 @@ class PolicySettings(Section, frozen=True):
     ownership: Annotated[
         Literal["open", "first-come", "sales-records"],
         Meta(
-            description="Who may have a voucher: every domain; the first one until the device is"
-            " released; only the customer it was sold to. All vouchers are in the audit log."
+            description="Who may have a voucher. `open`: every domain; the audit log tells the"
+            " others. `first-come`: the first domain until the device is released, or the customer"
+            " it was sold to. `sales-records`: only the customer it was sold to."
         ),
     ] = "first-come"
     customers: Annotated[

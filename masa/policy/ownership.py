@@ -55,11 +55,6 @@ def spki_sha256(certificate: x509.Certificate) -> bytes:
 class Ownership(Protocol):
     """One way to decide who owns a device."""
 
-    @property
-    def tracks(self) -> bool:
-        """True when a device has at most one owner at a time (M-36)."""
-        ...
-
     def admit(self, record: DeviceRecord, domain: Domain) -> bool:
         """Return whether ownership is verified, as by a sales record (assertion 0).
 
@@ -72,40 +67,27 @@ class Ownership(Protocol):
 class Open(Ownership):
     """Every domain gets a voucher; the audit log tells the others (RFC 8995 7.4.2)."""
 
-    @property
-    @override
-    def tracks(self) -> bool:
-        return False
-
     @override
     def admit(self, record: DeviceRecord, domain: Domain) -> bool:
         return _is_sold_to(record, domain)
 
 
 class FirstCome(Ownership):
-    """The first domain keeps the device until the manufacturer releases it."""
-
-    @property
-    @override
-    def tracks(self) -> bool:
-        return True
+    """The first domain keeps the device until it is released, unless it was sold to a customer."""
 
     @override
     def admit(self, record: DeviceRecord, domain: Domain) -> bool:
         if _is_sold_to(record, domain):
             return True
+        if record.sold_to is not None:
+            raise Refused(Refusal.OWNED_BY_ANOTHER, f"sold to {record.sold_to}")
         if record.owner is not None and not domain.owns(record):
             raise Refused(Refusal.OWNED_BY_ANOTHER, record.owner.name)
-        return False
+        return False  # M-23
 
 
 class SalesRecords(Ownership):
     """Only the customer to whom the device was sold (RFC 8995 7.4.1)."""
-
-    @property
-    @override
-    def tracks(self) -> bool:
-        return True
 
     @override
     def admit(self, record: DeviceRecord, domain: Domain) -> bool:

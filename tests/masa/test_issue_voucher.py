@@ -205,6 +205,15 @@ async def test_nonceless_ends_with_whatever_ends_first(world, lists_days):
     assert voucher.expires_on == (ends if lists_days is None else NOW + timedelta(days=lists_days))
 
 
+@pytest.mark.rule("M-06", "M-07")
+async def test_nonceless_although_the_pledge_sent_a_nonce(world):
+    """The registrar wants a voucher for later; the pledge's request only shows who it is."""
+    world.rules(nonceless=True)
+    world.customers(acme=world.pki.domain_root.certificate)
+    voucher = await world.issue(world.ask().with_rvr(nonce=None))
+    assert (voucher.nonce, voucher.assertion) == (None, Assertion.LOGGED)
+
+
 @pytest.mark.rule("M-23")
 async def test_renewal_with_the_old_voucher_in_place_of_the_pvr(world):
     world.rules(nonceless=True)

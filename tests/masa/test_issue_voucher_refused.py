@@ -19,7 +19,7 @@ from sztb.pki.idevid import idevid_issuer
 from sztb.pki.profiles import Validity
 from sztb.voucher import codec
 from sztb.voucher.model import Assertion, Voucher
-from sztb.voucher.pins import choose_pin
+from sztb.voucher.pins import PinnedCert, choose_pin
 from tests.fakes.masa import Ask, make_ask, make_world
 from tests.fakes.pki import LIFETIME, NOW, Identity, key, make_pki
 
@@ -92,6 +92,48 @@ def too_long_path() -> Identity:
         key("low"), middle.path,
     )  # fmt: skip
     return registrar("registrar below too many", under=low)
+
+
+def rsa_root() -> Ask:
+    """The domain's root has a key we do not take; it is in the bag and below nobody's proof."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    private, name = rsa.generate_private_key(65537, 2048), profiles.common_name("RSA root")
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, private.public_key(), 3, LIFETIME.not_before, LIFETIME.not_after
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    ask = GOOD.with_pvr(proximity_registrar_pubk=bytes(91))
+    return replace(ask, bag=(*ask.bag, der(certificate)))
+
+
+def colleague_of_another_domain() -> Ask:
+    """The pledge saw a registrar of another domain, whose certificate is in the bag too."""
+    seen = OTHER.registrar
+    ask = GOOD.with_pvr(proximity_registrar_pubk=None, proximity_registrar_cert=seen.der)
+    return replace(ask, bag=(*ask.bag, *seen.chain))
+
+
+def self_signed(*, forged: bool) -> Ask:
+    """A registrar without any CA; forged: another key made the signature."""
+    from cryptography import x509
+
+    from sztb.codepoints import oid
+    from sztb.pki.keys import certificate_hash
+
+    own, name = key("lone registrar"), profiles.common_name("lone registrar")
+    signer = key("x") if forged else own
+    usage = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid.CMC_RA)])
+    builder = x509.CertificateBuilder(
+        name, name, own.public_key, 4, LIFETIME.not_before, LIFETIME.not_after
+    ).add_extension(usage, critical=False)
+    certificate = builder.sign(signer.certificate_key(), certificate_hash(signer.algorithm))
+    return make_ask(PKI, DEVICE, Identity(certificate, own))
 
 
 PAST = Validity(NOW - timedelta(days=9), NOW - timedelta(days=1))
@@ -243,6 +285,9 @@ BAD = [
         "no proximity leaf",
         "M-09",
     ),
+    param(colleague_of_another_domain(), Refusal.PRIOR_REQUEST, "another domain's", "M-09"),
+    param(rsa_root(), Refusal.PRIOR_REQUEST, "an RSA root in the bag", "M-09"),
+    param(self_signed(forged=True), Refusal.REGISTRAR_CHAIN, "self-signed and forged", "M-04"),
     # age, nonceless
     param(GOOD.with_rvr(created_on=NOW - timedelta(days=8)), Refusal.PVR_STALE, "stale"),
     param(GOOD.nonceless(), Refusal.NONCELESS, "nonceless is switched off", "M-06"),
@@ -265,6 +310,11 @@ async def test_refuses(ask, why):
     assert await refusal(world, ask) is why
     assert world.store.log == []
     assert world.store.table[DEVICE.ref].vouchers == 0
+
+
+async def test_self_signed_registrar_is_pinned_itself(world):
+    ask = self_signed(forged=False)
+    assert choose_pin(await world.issue(ask)) == PinnedCert(ask.registrar.der)
 
 
 @rule("M-38", "M-02")
@@ -341,6 +391,7 @@ OWNED = [
     ("open", None, None),
     ("first-come", None, Refusal.OWNED_BY_ANOTHER),
     ("first-come", "acme", None),
+    ("first-come", "somebody", Refusal.OWNED_BY_ANOTHER),
     ("sales-records", None, Refusal.OWNED_BY_ANOTHER),
     ("sales-records", "somebody", Refusal.OWNED_BY_ANOTHER),
     ("sales-records", "acme", None),
@@ -354,6 +405,22 @@ async def test_second_domain(world, ownership, sold_to, why):
     world.customers(acme=OTHER.domain_root.certificate)
     world.record(DEVICE, sold_to=sold_to)
     assert await refusal(world, world.ask(registrar=OTHER.registrar)) is why
+
+
+@rule("M-23")
+@pytest.mark.parametrize(
+    ("ownership", "sold_to", "why"),
+    [
+        ("first-come", "acme", Refusal.OWNED_BY_ANOTHER),
+        ("sales-records", "acme", Refusal.OWNED_BY_ANOTHER),
+        ("sales-records", None, None),
+    ],
+)
+async def test_the_owner_renews_until_the_device_is_sold(world, ownership, sold_to, why):
+    await world.issue(world.ask())
+    world.rules(ownership=OWNERSHIP[ownership])
+    world.record(DEVICE, sold_to=sold_to)
+    assert await refusal(world, world.ask()) is why
 
 
 async def test_a_released_device_goes_to_the_next(world):
