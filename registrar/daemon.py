@@ -73,9 +73,12 @@ class Registrar:
             resources = Resources(await self._site(self._settings, store, background))
             server = await listen(self._settings.listen, resources)
             stack.push_async_callback(server.close, GRACE)
+            metrics = resources.site.metrics
+            metrics.watch("associations", "DTLS associations.", lambda: server.associations)
+            metrics.watch("half_open", "DTLS handshakes in progress.", lambda: server.half_open)
             await self._open_health(stack, resources)
             self.port = int(server.address[1])
-            lifetime.on_reload(lambda: self._reload(resources, store))
+            lifetime.on_reload(lambda: self._reload(resources, store, server))
             log.info("serving", address=str(server.address[0]), port=self.port)
             lifetime.ready(f"serving on port {self.port}")
             await self._until_stopped(lifetime, resources)
@@ -115,15 +118,16 @@ class Registrar:
             server = HealthServer(health.address, health.port, site.check, site.metrics.text)
             await stack.enter_async_context(server)
 
-    async def _reload(self, resources: Resources, store: SqlStore) -> None:
-        """Take over what the configuration says now; sockets and credentials stay as they are.
+    async def _reload(self, resources: Resources, store: SqlStore, server: CoapsServer) -> None:
+        """Take over what the configuration and the files say now; open sockets stay as they are.
 
         Raises:
             SztbError, OSError: the configuration or a file is wrong; nothing changed.
         """
         old = resources.site
         new = await self._site(load(self._config, Settings), store, old.background)
-        resources.site = replace(new, credentials=old.credentials, metrics=old.metrics)
+        server.reload(ServerTls(new.credentials.tls))
+        resources.site = replace(new, metrics=old.metrics)
 
 
 async def listen(settings: ListenSettings, resources: Resources) -> CoapsServer:

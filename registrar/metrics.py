@@ -1,6 +1,8 @@
 """Counters for supervision, in the Prometheus text format."""
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from sztb.codepoints.coap import Code
 from sztb.codepoints.resources import Operation
@@ -34,6 +36,11 @@ class Metrics:
     def alerted(self) -> None:
         """Count one alert."""
         self._alerts.inc()
+
+    def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Show a value that somebody else keeps, for example how many associations there are."""
+        gauge = Gauge(f"sztb_registrar_{name}", help_text, registry=self._registry)
+        gauge.set_function(value)
 
     def text(self) -> bytes:
         """Return everything for ``/metrics``."""

@@ -49,6 +49,25 @@ class CoapsServer:
         """The socket address that requests come to."""
         return self._dtls.address
 
+    @property
+    def associations(self) -> int:
+        """Established associations."""
+        return self._dtls.associations
+
+    @property
+    def half_open(self) -> int:
+        """Handshakes in progress."""
+        return self._dtls.half_open
+
+    def reload(self, tls: ServerTls) -> None:
+        """Show something else in handshakes that start from now on.
+
+        Raises:
+            Misuse: the identity cannot be used; the old one stays in use.
+        """
+        self._dtls.reload(tls)
+        self._service.own_chain = tls.identity.chain
+
     async def close(self, grace: float = 10.0) -> None:
         """Answer new requests 5.03, give the others ``grace`` seconds, say close_notify.
 

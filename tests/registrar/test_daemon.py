@@ -1,6 +1,7 @@
 """The running registrar: real configuration, sockets, database and CA; devices over CoAPS."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -204,6 +205,21 @@ async def test_reload_takes_over_the_policy(tmp_path: Path) -> None:
         assert (await client.voucher(device, b"nonce-01")).code == Code.NOT_FOUND
 
 
+@pytest.mark.rule("R-16", "P-44")
+async def test_reload_takes_over_a_new_certificate(tmp_path: Path) -> None:
+    device = PKI.device()
+    make_domain(tmp_path / "new", NewDomain("New", port=0), utc_now(), random_bytes)
+    async with running(tmp_path / "site") as site, site.connected(device) as before:
+        for name in ("registrar.pem", "registrar.key", "ca.pem", "ca.key"):
+            shutil.copy(tmp_path / "new" / name, site.folder / name)
+        await site.reload()
+        async with site.connected(device) as after:
+            assert before.coaps.peer_chain != after.coaps.peer_chain
+            # each pledge means the registrar it sees
+            assert (await after.voucher(device, b"nonce-01")).code == Code.CHANGED
+            assert (await before.voucher(device, b"nonce-02")).code == Code.CHANGED
+
+
 async def test_a_bad_configuration_changes_nothing(tmp_path: Path) -> None:
     device = PKI.device()
     async with running(tmp_path / "site") as site, site.connected(device) as client:
@@ -223,7 +239,9 @@ async def test_health_and_metrics(tmp_path: Path) -> None:
         async with http.get("/healthz") as answer:
             assert (answer.status, await answer.text()) == (200, "ok\n")
         async with http.get("/metrics") as answer:
-            assert "sztb_registrar_alerts_total" in await answer.text()
+            text = await answer.text()
+            assert "sztb_registrar_alerts_total 0.0" in text
+            assert "sztb_registrar_associations 0.0" in text
 
 
 def free_port() -> int:

@@ -30,6 +30,9 @@ class CoapService:
     """Answers the requests of all associations with one handler.
 
     It is an `AssociationHandler`; the DTLS or JPY endpoint below calls it.
+
+    Attributes:
+        own_chain: the certificates that new associations are shown.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class CoapService:
             max_calls: requests in hand of all associations; more are answered 5.03.
         """
         self._handler = handler
-        self._own_chain = own_chain
+        self.own_chain = own_chain
         self._limits = limits or ResponderLimits()
         self._budget = Budget(transfer_bytes)
         self._connections: dict[Association, _Connection] = {}
@@ -64,7 +67,7 @@ class CoapService:
         peer = Peer(
             address=format_address(association.peer_address),
             chain=association.peer_chain,
-            own_chain=self._own_chain,
+            own_chain=self.own_chain,
             session=association,
             channel_binding=association.channel_binding,
         )
