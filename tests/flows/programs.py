@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SERVERS = ("masa", "registrar")
 SECONDS = 30.0  # until a program serves, or ends after it was asked to
 
 
@@ -40,11 +41,18 @@ class Nursery:
         """Start a program; a daemon serves once `Program.await_ready` returns."""
         return Program(self, program, arguments, log, environment)
 
-    def serve(self, program, config, log):
-        """Start a daemon and wait until it serves."""
-        started = self.start(program, "run", "--config", str(config), log=log)
-        started.await_ready()
-        return started
+    def start_server(self, world, role):
+        """Start the MASA or the registrar of a world."""
+        config = world.masa_config if role == "masa" else world.registrar_config
+        log = world.folder / "logs" / f"{role}.log"
+        return self.start(role, "run", "--config", str(config), log=log)
+
+    def serve_world(self, world, *roles):
+        """Start servers of a world, by default both, and wait until they serve."""
+        started = {role: self.start_server(world, role) for role in roles or SERVERS}
+        world.daemons.update(started)
+        for program in started.values():
+            program.await_ready()
 
     def new_place(self):
         """Return a path for one more socket."""

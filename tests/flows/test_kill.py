@@ -24,8 +24,8 @@ from .pledges import SimulatedPledge, registrar_of, serial_numbers
 
 KILLS = 100
 LONGEST = 0.6  # seconds from a start to the next kill
-DEVICES, AT_ONCE = 48, 6
-ATTEMPT = 2.0  # seconds after which a device starts over
+DEVICES, AT_ONCE = 48, 8
+ATTEMPT = 1.0  # seconds after which a device starts over
 ROLES = ("masa", "registrar")
 
 
@@ -33,24 +33,18 @@ class Servers:
     """Registrar and MASA of a world."""
 
     def __init__(self, world, nursery):
-        self.world, self.nursery = world, nursery
-        self.running, self.kills = {}, 0
+        self.world, self.nursery, self.kills = world, nursery, 0
 
     def start(self, role):
-        config = self.world.masa_config if role == "masa" else self.world.registrar_config
-        log = self.world.folder / "logs" / f"{role}.log"
-        self.running[role] = self.nursery.start(role, "run", "--config", str(config), log=log)
+        self.world.daemons[role] = self.nursery.start_server(self.world, role)
 
     def kill(self, role):
-        assert self.running.pop(role).kill() == -9
+        assert self.world.daemons.pop(role).kill() == -9
         self.kills += 1
 
     def ready(self):
-        for program in self.running.values():
+        for program in self.world.daemons.values():
             program.await_ready()
-
-    def stop(self):
-        return {role: self.running.pop(role).stop() for role in ROLES}
 
 
 class Fleet:
@@ -110,7 +104,7 @@ async def test_nothing_promised_is_lost(make_world, nursery):
             group.create_task(fleet.live())
         await kill_at_random(servers, random.Random(seed))
         fleet.last = True
-    assert servers.stop() == {"masa": 0, "registrar": 0}
+    assert world.stop() == {"masa": 0, "registrar": 0}
     assert servers.kills >= KILLS
     assert fleet.failures, "the kills hit nobody"
     assert all(pledge.credentials for pledge in fleet.pledges)
