@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy.exc import OperationalError
 
 from sztb.errors import Unavailable
-from sztb.store.engine import sqlite_engine
+from sztb.store.sqlite import sqlite_engine
 
 
 def upgrade(url: str, script_location: Path) -> None:

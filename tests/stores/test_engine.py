@@ -7,12 +7,17 @@ import pytest
 import sqlalchemy as sa
 
 from sztb.errors import Misuse, Unavailable
-from sztb.store import engine as engine_module
+from sztb.store import writer
 from sztb.store.engine import Database
 
 metadata = sa.MetaData()
 items = sa.Table(
     "items", metadata, sa.Column("name", sa.String, primary_key=True), sa.Column("size", sa.Integer)
+)
+parts = sa.Table(
+    "parts",
+    metadata,
+    sa.Column("item", sa.ForeignKey("items.name", deferrable=True, initially="DEFERRED")),
 )
 
 
@@ -58,16 +63,39 @@ async def test_a_unit_that_fails_halfway_stores_nothing(database):
     assert await database.read(names) == set()
 
 
+@pytest.mark.parametrize("beside", [[], ["a"], ["a", "b"]])
+async def test_an_error_of_the_commit_goes_to_who_caused_it(database, beside):
+    def orphan(connection):
+        connection.execute(sa.insert(parts), {"item": "nowhere"})
+
+    units = [orphan, *map(insert, beside)]
+    results = await asyncio.gather(*map(database.write, units), return_exceptions=True)
+    assert isinstance(results[0], sa.exc.IntegrityError)
+    assert not any(isinstance(result, Exception) for result in results[1:])
+    assert await database.read(names) == set(beside)
+
+
+async def test_a_batch_that_is_split_keeps_the_errors_of_its_units(database):
+    def fail_once(connection):
+        if fail_once.left:
+            fail_once.left -= 1
+            raise sa.exc.OperationalError("x", None, Exception("passing"))
+        insert("c")(connection)
+
+    fail_once.left = 1
+    units = [insert("a"), insert("a"), fail_once]
+    results = await asyncio.gather(*map(database.write, units), return_exceptions=True)
+    assert isinstance(results.pop(1), sa.exc.IntegrityError)
+    assert not any(isinstance(result, Exception) for result in results)
+    assert await database.read(names) == {"a", "c"}
+
+
 async def test_many_units_share_few_commits(database):
-    commits = 0
-
-    def count(_connection):
-        nonlocal commits
-        commits += 1
-
-    sa.event.listen(database._writer._engine, "commit", count)
+    statements = []
+    driver = await database.write(lambda connection: connection.connection.dbapi_connection)
+    driver.set_trace_callback(statements.append)
     await asyncio.gather(*(database.write(insert(f"n{number}")) for number in range(500)))
-    assert commits < 250
+    assert 1 <= statements.count("COMMIT") < 250
     assert len(await database.read(names)) == 500
 
 
@@ -77,7 +105,7 @@ async def test_reader_cannot_write(database):
 
 
 async def test_locked_database_is_unavailable_and_recovers(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_MS", 20)
     database = await Database.open(f"sqlite:///{tmp_path}/locked.db", metadata)
     other = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -90,6 +118,19 @@ async def test_locked_database_is_unavailable_and_recovers(tmp_path, monkeypatch
     await database.write(insert("c"))
     assert await database.read(names) == {"c"}
     await database.close()
+
+
+async def test_the_event_loop_goes_on_while_the_database_is_locked(database, tmp_path):
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(database.write(insert("a")))
+    assert await database.read(names) == set()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    other.execute("ROLLBACK")
+    other.close()
+    await waiting
+    assert await database.read(names) == {"a"}
 
 
 async def test_full_disk_is_unavailable_and_stores_nothing_of_the_unit(database):
@@ -114,7 +155,7 @@ async def test_full_disk_is_unavailable_and_stores_nothing_of_the_unit(database)
 
 
 async def test_too_many_waiting_units_are_turned_away(database, monkeypatch):
-    monkeypatch.setattr(engine_module, "MAX_WAITING", 0)
+    monkeypatch.setattr(writer, "MAX_WAITING", 0)
     with pytest.raises(Unavailable, match="too many"):
         await database.write(insert("a"))
 

@@ -16,8 +16,8 @@ from masa.store.schema import metadata
 from masa.store.sql_store import MIGRATIONS, SqlStore
 from sztb.errors import Malformed
 from sztb.pki.idevid import DeviceRef
-from sztb.store.engine import sqlite_engine
 from sztb.store.migrate import upgrade
+from sztb.store.sqlite import sqlite_engine
 from sztb.voucher.model import Assertion
 from tests.fakes.masa import MemoryStore
 from tests.fakes.pki import NOW

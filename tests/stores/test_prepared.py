@@ -6,8 +6,8 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from sztb.store.engine import sqlite_engine
 from sztb.store.prepared import Prepared
+from sztb.store.sqlite import sqlite_engine
 
 metadata = sa.MetaData()
 items = sa.Table(

@@ -17,7 +17,7 @@ from registrar.records import DeviceRecord, JournalEntry
 from registrar.store.sql_store import SqlStore, SqlTransaction
 from sztb.errors import Unavailable
 from sztb.pki.idevid import DeviceRef
-from sztb.store import engine
+from sztb.store import writer
 from tests.fakes.pki import NOW
 
 SCRIPT = Path(__file__).with_name("issue_until_killed.py")
@@ -99,7 +99,7 @@ async def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 async def test_a_locked_database_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_MS", 20)
     store = await SqlStore.open(f"sqlite:///{tmp_path}/registrar.db")
     other = sqlite3.connect(tmp_path / "registrar.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

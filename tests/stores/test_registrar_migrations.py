@@ -8,8 +8,8 @@ from alembic.migration import MigrationContext
 
 from registrar.store.schema import metadata
 from registrar.store.sql_store import MIGRATIONS, SqlStore
-from sztb.store.engine import sqlite_engine
 from sztb.store.migrate import upgrade
+from sztb.store.sqlite import sqlite_engine
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
