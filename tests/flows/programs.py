@@ -71,6 +71,7 @@ class Program:
 
     def __init__(self, nursery, program, arguments, log, environment):
         self.name, self.log = program, Path(log)
+        self.log.touch()
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         place = nursery.new_place()
         self._manager.bind(place)
