@@ -19,7 +19,7 @@ from masa.records import DeviceRecord
 from masa.store.sql_store import SqlStore
 from sztb.codepoints.media import VOUCHER_COSE
 from sztb.errors import Refused, Unavailable
-from sztb.store import engine
+from sztb.store import writer
 from sztb.voucher.formats import open_voucher
 from sztb.voucher.nonce import nonce_text
 from tests.fakes.masa import World, make_world
@@ -86,7 +86,7 @@ async def test_every_voucher_answered_is_in_the_log(made):
 @pytest.fixture
 async def durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """A MASA on a database, with little patience."""
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_MS", 20)
     world = make_world()
     store = await SqlStore.open(f"sqlite:///{tmp_path}/masa.db")
     device = world.pki.device()
