@@ -92,9 +92,11 @@ def response(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def https_stub(identity: Identity, behaviour: Behaviour) -> AsyncIterator[HttpsStub]:
+async def https_stub(
+    identity: Identity, behaviour: Behaviour, port: int = 0
+) -> AsyncIterator[HttpsStub]:
     stub = HttpsStub(behaviour)
-    server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, ssl=_context(identity))
+    server = await asyncio.start_server(stub.serve, "127.0.0.1", port, ssl=_context(identity))
     stub.port = server.sockets[0].getsockname()[1]
     try:
         yield stub

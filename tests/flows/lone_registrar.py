@@ -1,0 +1,119 @@
+"""A registrar in a process of its own, whose manufacturer and devices are made by the test.
+
+registrar.pki.device("SN-1", masa.authority)       # an IDevID that names the test's own MASA
+async with registrar.connected(device) as client:  # DTLS, nothing else
+    answer = await registrar.request_voucher(client, registrar.pvr(device, client))
+"""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from registrar.new_domain import NewDomain, make_domain
+from registrar.records import Manufacturer
+from registrar.store.sql_store import SqlStore
+from sztb.brski.audit_log import AuditEvent, AuditLog, domain_id, encode_json
+from sztb.codepoints.media import VOUCHER_COSE
+from sztb.codepoints.resources import Operation
+from sztb.daemon.clock import random_bytes, utc_now
+from sztb.pki import certificates
+from sztb.transport.coaps_client import CoapsClient
+from sztb.transport.tls.config import ClientTls, TlsIdentity
+from sztb.voucher.formats import FORMATS, open_voucher_request
+from sztb.voucher.model import Assertion, Voucher, VoucherRequest
+from tests.fakes.https_stub import response
+from tests.fakes.pki import make_pki
+
+MAKER = "Example Works"
+CF = VOUCHER_COSE.content_format
+
+
+class LoneRegistrar:
+    """The process, and what a device would ask of it."""
+
+    def __init__(self, folder, nursery, port, **sections):
+        """Make a domain that knows the example manufacturer, and serve.
+
+        `sections`: lines for sections of the configuration, as in ``masa="total_seconds = 1"``.
+        """
+        self.folder, self.port, self.pki = folder, port, make_pki()
+        make_domain(folder, NewDomain("Test", (), False, port, "open"), utc_now(), random_bytes)
+        self.config = folder / "registrar.toml"
+        text = self.config.read_text()
+        for section, lines in sections.items():
+            text = text.replace(f"[{section}]", f"[{section}]\n{lines}\n")
+        self.config.write_text(text)
+        self.root = certificates.load_pem_chain((folder / "ca.pem").read_bytes())[-1]
+        asyncio.run(self.use(lambda store: store.write(self._know_manufacturer)))
+        self.log = folder / "registrar.log"
+        self._nursery = nursery
+        self.start()
+
+    def start(self):
+        command = ("run", "--config", str(self.config))
+        self.process = self._nursery.start("registrar", *command, log=self.log)
+        self.process.await_ready()
+
+    def _know_manufacturer(self, tables):
+        root = self.pki.manufacturer_root.certificate
+        tables.manufacturers.save(
+            Manufacturer(MAKER, (root,), masa_tls_anchors=(root,), masa_client_certificate=False)
+        )
+
+    async def use(self, work):
+        """Do `work(store)` on the database beside the registrar."""
+        store = await SqlStore.open(f"sqlite:///{self.folder}/registrar.db")
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    async def record(self, device):
+        """What the registrar has on record about a device."""
+        return await self.use(lambda store: store.read(lambda found: found.devices.get(device.ref)))
+
+    async def journal(self, device):
+        """What the journal says about a device, the oldest first."""
+        rows = await self.use(lambda store: store.read(lambda found: found.journal.newest(10_000)))
+        return [row for row in reversed(rows) if row.device == device.ref]
+
+    @asynccontextmanager
+    async def connected(self, identity, **options):
+        """A connection of a device that shows `identity`."""
+        tls = ClientTls(TlsIdentity(identity.chain, identity.key), **options)
+        client = await CoapsClient.connect(("::1", self.port), tls, timeout=10)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    def leaves(self, device, client, nonce=b"nonce-01"):
+        """What a good PVR says on this connection."""
+        presented = certificates.load(client.peer_chain[0])
+        return VoucherRequest(
+            serial_number=device.ref.serial_number, nonce=nonce, assertion=Assertion.PROXIMITY,
+            proximity_registrar_pubk=certificates.spki(presented),
+        )  # fmt: skip
+
+    def pvr(self, device, client, **leaves):
+        """A good PVR."""
+        return FORMATS[VOUCHER_COSE].seal(self.leaves(device, client, **leaves), device.key)
+
+    async def request_voucher(self, client, pvr):
+        operation = Operation.REQUEST_VOUCHER
+        return await client.request(
+            operation.value.method, operation.coap_path, pvr, content_format=CF, accept=CF
+        )
+
+    def voucher(self, request):
+        """What a good MASA answers to an HTTP request with an RVR."""
+        rvr = open_voucher_request(VOUCHER_COSE, request.body).data
+        if request.path.endswith("requestauditlog"):
+            event = AuditEvent(utc_now(), domain_id(self.root), "bg==", Assertion.PROXIMITY)
+            return response(200, encode_json(AuditLog((event,))), Content_Type="application/json")
+        voucher = Voucher(
+            serial_number=rvr.serial_number, nonce=rvr.nonce, assertion=Assertion.PROXIMITY,
+            pinned_domain_cert=certificates.der(self.root),
+        )  # fmt: skip
+        signer = self.pki.masa_signer
+        sealed = FORMATS[VOUCHER_COSE].seal(voucher, signer.key, signer.chain)
+        return response(200, sealed, Content_Type=VOUCHER_COSE.media_type)
