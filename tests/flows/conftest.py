@@ -1,24 +1,13 @@
 """Worlds of real processes for the whole-system tests."""
 
-import random
 import socket
 
 import pytest
 from world.build import World
 
+from .lone_registrar import LoneRegistrar
+from .ports import quiet_port
 from .programs import Nursery
-
-
-def quiet_port(kind):
-    """Choose a port that no client's socket gets while a server is down for a moment."""
-    while True:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket(socket.AF_INET6, kind) as probe:
-            try:
-                probe.bind(("::", port))
-            except OSError:
-                continue
-            return port
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +34,13 @@ def make_world(tmp_path_factory):
         return world
 
     return make
+
+
+@pytest.fixture(scope="session")
+def registrar(tmp_path_factory, nursery):
+    """A registrar whose manufacturer, MASA and devices are made by the tests."""
+    folder = tmp_path_factory.mktemp("lone") / "site"
+    made = LoneRegistrar(folder, nursery, quiet_port(socket.SOCK_DGRAM))
+    yield made
+    assert made.process.stop() == 0
+    assert "Traceback" not in made.log.read_text()

@@ -7,6 +7,7 @@ async with registrar.connected(device) as client:  # DTLS, nothing else
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from registrar.new_domain import NewDomain, make_domain
 from registrar.records import Manufacturer
@@ -21,10 +22,9 @@ from sztb.transport.tls.config import ClientTls, TlsIdentity
 from sztb.voucher.formats import FORMATS, open_voucher_request
 from sztb.voucher.model import Assertion, Voucher, VoucherRequest
 from tests.fakes.https_stub import response
-from tests.fakes.pki import make_pki
+from tests.fakes.pki import Device, Pki, make_pki
 
 MAKER = "Example Works"
-CF = VOUCHER_COSE.content_format
 
 
 class LoneRegistrar:
@@ -77,32 +77,14 @@ class LoneRegistrar:
         return [row for row in reversed(rows) if row.device == device.ref]
 
     @asynccontextmanager
-    async def connected(self, identity, **options):
-        """A connection of a device that shows `identity`."""
-        tls = ClientTls(TlsIdentity(identity.chain, identity.key), **options)
+    async def visited(self, device):
+        """A connection of a device."""
+        tls = ClientTls(TlsIdentity(device.chain, device.key))
         client = await CoapsClient.connect(("::1", self.port), tls, timeout=10)
         try:
-            yield client
+            yield Visit(self.pki, device, client)
         finally:
             await client.close()
-
-    def leaves(self, device, client, nonce=b"nonce-01"):
-        """What a good PVR says on this connection."""
-        presented = certificates.load(client.peer_chain[0])
-        return VoucherRequest(
-            serial_number=device.ref.serial_number, nonce=nonce, assertion=Assertion.PROXIMITY,
-            proximity_registrar_pubk=certificates.spki(presented),
-        )  # fmt: skip
-
-    def pvr(self, device, client, **leaves):
-        """A good PVR."""
-        return FORMATS[VOUCHER_COSE].seal(self.leaves(device, client, **leaves), device.key)
-
-    async def request_voucher(self, client, pvr):
-        operation = Operation.REQUEST_VOUCHER
-        return await client.request(
-            operation.value.method, operation.coap_path, pvr, content_format=CF, accept=CF
-        )
 
     def voucher(self, request):
         """What a good MASA answers to an HTTP request with an RVR."""
@@ -117,3 +99,34 @@ class LoneRegistrar:
         signer = self.pki.masa_signer
         sealed = FORMATS[VOUCHER_COSE].seal(voucher, signer.key, signer.chain)
         return response(200, sealed, Content_Type=VOUCHER_COSE.media_type)
+
+
+@dataclass
+class Visit:
+    """A device on its connection to the registrar."""
+
+    pki: Pki
+    device: Device
+    client: CoapsClient
+
+    def pvr(self, change=lambda leaves: leaves, *, signer=None, bag=(), nonce=b"nonce-01"):
+        """A good PVR, unless the leaves are changed or somebody else signs."""
+        presented = certificates.load(self.client.peer_chain[0])
+        leaves = VoucherRequest(
+            serial_number=self.device.ref.serial_number, nonce=nonce,
+            assertion=Assertion.PROXIMITY, proximity_registrar_pubk=certificates.spki(presented),
+        )  # fmt: skip
+        return FORMATS[VOUCHER_COSE].seal(change(leaves), (signer or self.device).key, bag)
+
+    async def ask(self, operation, payload=b"", **options):
+        """Ask for an operation, by default as a pledge would."""
+        row = operation.value
+        usual = {
+            "method": row.method, "path": operation.coap_path,
+            "content_format": row.takes[0].content_format if row.takes else None,
+        }  # fmt: skip
+        return await self.client.request(payload=payload, **(usual | options))
+
+    async def ask_voucher(self, **pvr):
+        """Ask for a voucher with a good PVR."""
+        return await self.ask(Operation.REQUEST_VOUCHER, self.pvr(**pvr))

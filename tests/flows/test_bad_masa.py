@@ -6,27 +6,19 @@ import socket
 import pytest
 
 from sztb.codepoints.coap import Code
+from sztb.codepoints.resources import Operation
 from tests.fakes.https_stub import https_stub, response
 from tests.fakes.pki import make_pki
 
-from .conftest import quiet_port
-from .lone_registrar import LoneRegistrar
+from .ports import quiet_port
 
+RV = Operation.REQUEST_VOUCHER
 PKI = make_pki()
 SERVER = PKI.tls_server("localhost")
 COSE = {"Content_Type": "application/voucher+cose"}
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\nConnection: close\r\n\r\n"
-MAX_BYTES = 4096
+MAX_BYTES = 262_144  # of an answer that the registrar reads
 LATER, USELESS = Code.SERVICE_UNAVAILABLE, Code.BAD_GATEWAY
-
-
-@pytest.fixture(scope="module")
-def registrar(tmp_path_factory, nursery):
-    folder = tmp_path_factory.mktemp("masa") / "site"
-    limits = f"max_answer_bytes = {MAX_BYTES}"
-    made = LoneRegistrar(folder, nursery, quiet_port(socket.SOCK_DGRAM), masa=limits)
-    yield made
-    assert made.process.stop() == 0
 
 
 SAYS = {
@@ -58,9 +50,8 @@ SAYS = {
 
 async def asked_once(registrar, device, nonce=b"nonce-01"):
     """Ask for a voucher over a connection of its own."""
-    async with registrar.connected(device) as client:
-        pvr = registrar.pvr(device, client, nonce=nonce)
-        return await registrar.request_voucher(client, pvr)
+    async with registrar.visited(device) as visit:
+        return await visit.ask_voucher(nonce=nonce)
 
 
 def check_told(answer, code):
@@ -123,12 +114,12 @@ async def test_down_then_up(registrar):
     """The same PVR first hears 5.03, then gets its voucher."""
     port = quiet_port(socket.SOCK_STREAM)
     device = PKI.device("DOWN", f"localhost:{port}")
-    async with registrar.connected(device) as client:
-        pvr = registrar.pvr(device, client)
-        check_told(await registrar.request_voucher(client, pvr), LATER)
+    async with registrar.visited(device) as visit:
+        pvr = visit.pvr()
+        check_told(await visit.ask(RV, pvr), LATER)
         async with https_stub(SERVER, registrar.voucher, port) as masa:
-            answer = await registrar.request_voucher(client, pvr)
-            again = await registrar.request_voucher(client, pvr)
+            answer = await visit.ask(RV, pvr)
+            again = await visit.ask(RV, pvr)
     assert answer.code == Code.CHANGED
     assert again.payload == answer.payload
     assert len(masa.requests) == 1
@@ -146,13 +137,13 @@ async def test_a_masa_that_hangs(registrar):
 
     async with https_stub(SERVER, hang) as masa:
         device = PKI.device("HANGS", masa.authority)
-        async with registrar.connected(device) as client:
-            pvr, began = registrar.pvr(device, client), loop.time()
-            check_told(await registrar.request_voucher(client, pvr), LATER)
+        async with registrar.visited(device) as visit:
+            pvr, began = visit.pvr(), loop.time()
+            check_told(await visit.ask(RV, pvr), LATER)
             assert 19.5 < loop.time() - began < 25.0
             assert (await asked_once(registrar, device, b"nonce-02")).code == Code.FORBIDDEN
             release.set()
-            answer = await registrar.request_voucher(client, pvr)
+            answer = await visit.ask(RV, pvr)
             assert answer.code == Code.CHANGED
             assert (await asked_once(registrar, device, b"nonce-03")).code == Code.CHANGED
     assert len(masa.requests) == 2
