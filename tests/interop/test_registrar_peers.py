@@ -43,9 +43,7 @@ class Site:
         chain = "".join(certificates.pem(one).decode() for one in self.device.path[:2])
         (self.folder / "device.pem").write_text(chain)
         (self.folder / "device.key").write_bytes(self.device.key.to_pem())
-        (self.folder / "maker.pem").write_bytes(
-            certificates.pem(self.pki.idevid_ca.certificate)
-        )
+        (self.folder / "maker.pem").write_bytes(certificates.pem(self.pki.idevid_ca.certificate))
         subject = self.device.certificate.subject
         (self.folder / "request.der").write_bytes(make_csr(key("interop ldevid"), subject))
 
