@@ -16,13 +16,15 @@ from sztb.brski.audit_log import AuditEvent, AuditLog, domain_id, encode_json
 from sztb.codepoints.media import VOUCHER_COSE
 from sztb.codepoints.resources import Operation
 from sztb.daemon.clock import random_bytes, utc_now
+from sztb.discovery.offers import Endpoint
 from sztb.pki import certificates
+from sztb.pki.csr import make_csr
 from sztb.transport.coaps_client import CoapsClient
 from sztb.transport.tls.config import ClientTls, TlsIdentity
 from sztb.voucher.formats import FORMATS, open_voucher_request
 from sztb.voucher.model import Assertion, Voucher, VoucherRequest
 from tests.fakes.https_stub import response
-from tests.fakes.pki import Device, Pki, make_pki
+from tests.fakes.pki import Device, Pki, key, make_pki
 
 MAKER = "Example Works"
 
@@ -47,6 +49,10 @@ class LoneRegistrar:
         self.log = folder / "registrar.log"
         self._nursery = nursery
         self.start()
+
+    @property
+    def endpoint(self):
+        return Endpoint("::1", self.port)
 
     def start(self):
         command = ("run", "--config", str(self.config))
@@ -86,8 +92,8 @@ class LoneRegistrar:
         finally:
             await client.close()
 
-    def voucher(self, request):
-        """What a good MASA answers to an HTTP request with an RVR."""
+    def voucher(self, request, change=lambda voucher: voucher, signer=None):
+        """What a good MASA answers to an HTTP request with an RVR, unless it is changed."""
         rvr = open_voucher_request(VOUCHER_COSE, request.body).data
         if request.path.endswith("requestauditlog"):
             event = AuditEvent(utc_now(), domain_id(self.root), "bg==", Assertion.PROXIMITY)
@@ -96,8 +102,8 @@ class LoneRegistrar:
             serial_number=rvr.serial_number, nonce=rvr.nonce, assertion=Assertion.PROXIMITY,
             pinned_domain_cert=certificates.der(self.root),
         )  # fmt: skip
-        signer = self.pki.masa_signer
-        sealed = FORMATS[VOUCHER_COSE].seal(voucher, signer.key, signer.chain)
+        signer = signer or self.pki.masa_signer
+        sealed = FORMATS[VOUCHER_COSE].seal(change(voucher), signer.key, signer.chain)
         return response(200, sealed, Content_Type=VOUCHER_COSE.media_type)
 
 
@@ -117,6 +123,10 @@ class Visit:
             assertion=Assertion.PROXIMITY, proximity_registrar_pubk=certificates.spki(presented),
         )  # fmt: skip
         return FORMATS[VOUCHER_COSE].seal(change(leaves), (signer or self.device).key, bag)
+
+    def csr(self, name="new key", **changes):
+        """A good CSR, unless it is changed."""
+        return make_csr(key(name), **({"subject": self.device.certificate.subject} | changes))
 
     async def ask(self, operation, payload=b"", **options):
         """Ask for an operation, by default as a pledge would."""
