@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -12,7 +11,7 @@ from typing_extensions import override
 from sztb.store.engine import Database
 from sztb.store.migrate import upgrade
 
-from ..interfaces import Store, Transaction
+from ..interfaces import Store
 from .actions import SqlActions
 from .devices import SqlDevices
 from .issues import SqlIssues
@@ -22,30 +21,21 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class SqlTransaction(Transaction):
-    """All tables on one connection; each is made when it is first used."""
+class SqlTransaction:
+    """All tables on one connection; a `masa.interfaces.Transaction`.
+
+    Attributes:
+        devices: the devices.
+        issues: the audit log.
+        actions: what operators did.
+    """
+
+    __slots__ = ("actions", "devices", "issues")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
-        self._connection = connection
-        self._writing = writing
-
-    @cached_property
-    @override
-    def devices(self) -> SqlDevices:
-        """The devices."""
-        return SqlDevices(self._connection, writing=self._writing)
-
-    @cached_property
-    @override
-    def issues(self) -> SqlIssues:
-        """The audit log."""
-        return SqlIssues(self._connection)
-
-    @cached_property
-    @override
-    def actions(self) -> SqlActions:
-        """What operators did."""
-        return SqlActions(self._connection)
+        self.devices = SqlDevices(connection, writing=writing)
+        self.issues = SqlIssues(connection)
+        self.actions = SqlActions(connection)
 
 
 class SqlStore(Store):

@@ -47,7 +47,10 @@ _UNLIST = sa.delete(listed_devices).where(*_LISTED_KEY)
 
 
 class SqlDevices(Devices):
-    """Rows read here are remembered: `save` writes only what nobody changed since."""
+    """Rows read here are remembered: the transaction sees them as they were, or as it saved them.
+
+    `save` writes only what nobody changed since.
+    """
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
         self._connection = connection
@@ -57,9 +60,10 @@ class SqlDevices(Devices):
 
     @override
     def get(self, ref: DeviceRef, manufacturer: str | None = None) -> DeviceRecord | None:
-        row = self._get.first(self._connection, _key(ref))
-        record = None if row is None else _record(row)
-        self._read[ref] = record
+        if ref not in self._read:
+            row = self._get.first(self._connection, _key(ref))
+            self._read[ref] = None if row is None else _record(row)
+        record = self._read[ref]
         if record is None and manufacturer is not None:
             return self._listed_record(ref, manufacturer)
         return record

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -14,7 +13,6 @@ from sztb.errors import Unavailable
 from sztb.store.engine import Database
 from sztb.store.migrate import upgrade
 
-from ..ca.interfaces import CaTransaction
 from ..interfaces import Store
 from .certificates import SqlCertificates, SqlCrls
 from .devices import SqlDevices
@@ -28,48 +26,27 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 ATTEMPTS = 3  # another instance inserted the same key between our read and our insert
 
 
-class SqlTransaction(CaTransaction):
-    """All tables on one connection; each is made when it is first used."""
+class SqlTransaction:
+    """All tables on one connection; a `registrar.ca.interfaces.CaTransaction`.
+
+    Attributes:
+        devices: the devices.
+        pending: the voucher requests in progress and their answers.
+        manufacturers: the accepted makers of devices.
+        journal: the journal.
+        certificates: the issued certificates.
+        crls: the CRLs.
+    """
+
+    __slots__ = ("certificates", "crls", "devices", "journal", "manufacturers", "pending")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
-        self._connection = connection
-        self._writing = writing
-
-    @cached_property
-    @override
-    def devices(self) -> SqlDevices:
-        """The devices."""
-        return SqlDevices(self._connection, writing=self._writing)
-
-    @cached_property
-    @override
-    def pending(self) -> SqlPendingVouchers:
-        """The voucher requests in progress and their answers."""
-        return SqlPendingVouchers(self._connection)
-
-    @cached_property
-    @override
-    def manufacturers(self) -> SqlManufacturers:
-        """The accepted makers of devices."""
-        return SqlManufacturers(self._connection)
-
-    @cached_property
-    @override
-    def journal(self) -> SqlJournal:
-        """The journal."""
-        return SqlJournal(self._connection)
-
-    @cached_property
-    @override
-    def certificates(self) -> SqlCertificates:
-        """The issued certificates."""
-        return SqlCertificates(self._connection)
-
-    @cached_property
-    @override
-    def crls(self) -> SqlCrls:
-        """The CRLs."""
-        return SqlCrls(self._connection, writing=self._writing)
+        self.devices = SqlDevices(connection, writing=writing)
+        self.pending = SqlPendingVouchers(connection)
+        self.manufacturers = SqlManufacturers(connection)
+        self.journal = SqlJournal(connection)
+        self.certificates = SqlCertificates(connection)
+        self.crls = SqlCrls(connection, writing=writing)
 
 
 class SqlStore(Store):

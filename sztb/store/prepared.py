@@ -6,9 +6,10 @@ about 6. What it does not do is convert types: give it and take from it what the
 str, bytes, None; a boolean column reads as int on SQLite).
 """
 
-from collections.abc import Mapping
+from collections import namedtuple
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,19 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Values = Mapping[str, object]
+Bind = Callable[[Values], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
-    constants: dict[str, object]  # parameters that the statement itself gives a value
-    names: tuple[str, ...] | None  # in which order the driver wants the values; None: by name
-
-    def arguments(self, values: Values) -> Any:  # noqa: ANN401  # whatever the driver takes
-        given = {**self.constants, **values} if self.constants else values
-        if self.names is None:
-            return given
-        return tuple([given[name] for name in self.names])
+    arguments: Bind  # from named values to what the driver takes
 
 
 class Prepared:
@@ -42,9 +37,8 @@ class Prepared:
         """
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
-        self._names: tuple[str, ...] = ()
-        if isinstance(statement, sa.Select):
-            self._names = tuple(statement.selected_columns.keys())
+        columns = statement.selected_columns.keys() if isinstance(statement, sa.Select) else ()
+        self._row: Any = namedtuple("_Row", columns)  # type: ignore[misc]  # known at run time
 
     def first(self, connection: sa.Connection, values: Values) -> Any:  # noqa: ANN401
         """Return the first row of a select, with the columns as attributes, or None."""
@@ -53,7 +47,7 @@ class Prepared:
             row = cursor.fetchone()
         finally:
             cursor.close()
-        return None if row is None else SimpleNamespace(**dict(zip(self._names, row, strict=True)))
+        return None if row is None else self._row._make(row)
 
     def run(self, connection: sa.Connection, values: Values) -> int:
         """Execute an insert, update or delete; return how many rows it touched."""
@@ -85,5 +79,21 @@ class Prepared:
             name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
         }
         names = tuple(compiled.positiontup or ()) if compiled.positional else None
-        made = self._compiled[dialect.name] = _Compiled(compiled.string, constants, names)
+        made = self._compiled[dialect.name] = _Compiled(compiled.string, _bind(names, constants))
         return made
+
+
+def _bind(names: tuple[str, ...] | None, constants: dict[str, object]) -> Bind:
+    """Return what puts values and the statement's own constants into the driver's form.
+
+    Args:
+        names: in which order the driver wants the values; None: by name.
+        constants: parameters that the statement itself gives a value.
+    """
+    if names is None:
+        return lambda values: {**constants, **values}
+    if constants:
+        return lambda values: tuple([{**constants, **values}[name] for name in names])
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple([values[name] for name in names])

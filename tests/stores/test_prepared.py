@@ -79,5 +79,4 @@ def test_each_dialect_has_its_own_text(connection):
 def test_a_driver_with_named_parameters_gets_names():
     named = INSERT._compile(sa.create_engine("sqlite://", paramstyle="named").dialect)
     INSERT._compiled.clear()
-    assert named.names is None
     assert named.arguments(FULL) == FULL

@@ -81,7 +81,7 @@ async def test_what_changed_since_it_was_read_is_not_overwritten(store: SqlStore
     def unit(tables: SqlTransaction) -> None:
         mine = tables.devices.get(REF)
         assert mine is not None
-        others = SqlTransaction(tables._connection, writing=True)
+        others = SqlTransaction(tables.devices._connection, writing=True)
         others.devices.get(REF)
         others.devices.save(replace(mine, state=DeviceState.AUDIT_REFUSED))
         tables.devices.save(replace(mine, state=DeviceState.ENROLLED))

@@ -139,7 +139,7 @@ class TestJournal:
     def test_tampering(self, site: Site, issued: Sequence[str]) -> None:
         del issued
         site.transact(
-            lambda tables: tables._connection.exec_driver_sql(
+            lambda tables: tables.journal._connection.exec_driver_sql(
                 "delete from journal where sequence=1"
             )
         )
