@@ -24,7 +24,7 @@ from sztb.transport.tls.config import ClientTls, TlsIdentity
 from sztb.voucher.formats import FORMATS, open_voucher_request
 from sztb.voucher.model import Assertion, Voucher, VoucherRequest
 from tests.fakes.https_stub import response
-from tests.fakes.pki import Device, Pki, key, make_pki
+from tests.fakes.pki import Device, key, make_pki
 
 MAKER = "Example Works"
 
@@ -82,15 +82,9 @@ class LoneRegistrar:
         rows = await self.use(lambda store: store.read(lambda found: found.journal.newest(10_000)))
         return [row for row in reversed(rows) if row.device == device.ref]
 
-    @asynccontextmanager
-    async def visited(self, device):
+    def visited(self, device):
         """A connection of a device."""
-        tls = ClientTls(TlsIdentity(device.chain, device.key))
-        client = await CoapsClient.connect(("::1", self.port), tls, timeout=10)
-        try:
-            yield Visit(self.pki, device, client)
-        finally:
-            await client.close()
+        return visited(self.port, device)
 
     def voucher(self, request, change=lambda voucher: voucher, signer=None):
         """What a good MASA answers to an HTTP request with an RVR, unless it is changed."""
@@ -107,11 +101,22 @@ class LoneRegistrar:
         return response(200, sealed, Content_Type=VOUCHER_COSE.media_type)
 
 
+@asynccontextmanager
+async def visited(port, device):
+    """A connection of a device to the registrar on a port."""
+    tls = ClientTls(TlsIdentity(device.chain, device.key))
+    client = await CoapsClient.connect(("::1", port), tls, timeout=10)
+    try:
+        yield Visit(device, client)
+    finally:
+        await client.close()
+
+
 @dataclass
 class Visit:
-    """A device on its connection to the registrar."""
+    """A device on its connection to a registrar."""
 
-    pki: Pki
+    pki = make_pki()
     device: Device
     client: CoapsClient
 

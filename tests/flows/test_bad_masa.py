@@ -10,7 +10,7 @@ from sztb.codepoints.resources import Operation
 from tests.fakes.https_stub import https_stub, response
 from tests.fakes.pki import make_pki
 
-from .ports import quiet_port
+from .worlds import quiet_port
 
 RV = Operation.REQUEST_VOUCHER
 PKI = make_pki()
