@@ -163,9 +163,9 @@ class Search(Generic[T]):
     async def _until_decided(self, group: asyncio.TaskGroup) -> T | None:
         while True:
             self._changed.clear()
-            self._advance(group)
-            if self._found is not None or self._is_over():
+            if self._found is not None or self._is_over():  # before what is due is tried again
                 return self._found
+            self._advance(group)
             await self._wait()
 
     def _advance(self, group: asyncio.TaskGroup) -> None:
