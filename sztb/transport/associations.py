@@ -69,9 +69,10 @@ class AssociationTable:
         if random is not None:
             self._hello(datagram, path, random, now)
             return
-        association = self._find(datagram, path.key)
+        key = path.key
+        association = self._find(datagram, key)
         if association is not None:
-            self._deliver(association, datagram, now)
+            self._deliver(association, key, datagram, now)
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called."""
@@ -117,8 +118,9 @@ class AssociationTable:
 
     def _settle(self, association: Association) -> None:
         """Take the place at the association's path from whoever had it."""
-        old = self._live.pop(association.path.key, None)
-        self._live[association.path.key] = association
+        key = association.path.key
+        old = self._live.pop(key, None)
+        self._live[key] = association
         if old is not None:
             old.end(LinkFailed("another association came to its address"))
 
@@ -129,16 +131,18 @@ class AssociationTable:
     def ended(self, association: Association, error: LinkFailed | None) -> None:
         """Forget an association; see `Owner`."""
         self._forget_pending(association)
-        if self._live.get(association.path.key) is association:
-            del self._live[association.path.key]
+        key = association.path.key
+        if self._live.get(key) is association:
+            del self._live[key]
         self._deadlines.set(association, None)
         if association.was_established:
             self._handler.closed(association, error)
 
     def _hello(self, datagram: bytes, path: Path, random: bytes, now: float) -> None:
-        pending = self._pending.get(path.key)
+        key = path.key
+        pending = self._pending.get(key)
         if pending is not None and pending.random == random:  # sent again: our answer was lost
-            self._deliver(pending, datagram, now)
+            self._deliver(pending, key, datagram, now)
             return
         if self._half_open[path.peer[0]] >= self._limits.half_open_per_source:
             return
@@ -170,10 +174,9 @@ class AssociationTable:
             return live or pending
         return pending or live
 
-    def _deliver(self, association: Association, datagram: bytes, now: float) -> None:
+    def _deliver(self, association: Association, key: Key, datagram: bytes, now: float) -> None:
         association.receive(datagram, now)
         self._reschedule(association)
-        key = association.path.key
         if association.received_at == now and self._live.get(key) is association:
             self._live[key] = self._live.pop(key)
 

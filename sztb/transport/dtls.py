@@ -36,7 +36,7 @@ class DtlsServer:
         self._timer: asyncio.TimerHandle | None = None
         self._engine = DatagramServerEngine(config, self._loop.time())
         self._table = AssociationTable(self._engine, handler, socket.send, limits)
-        socket.start(self._receive)
+        socket.start(self._receive, self._set_timer)
 
     @classmethod
     async def bind(
@@ -97,7 +97,6 @@ class DtlsServer:
 
     def _receive(self, datagram: bytes, path: Path) -> None:
         self._table.receive(datagram, path, self._loop.time())
-        self._set_timer()
 
     def _handle_timeout(self) -> None:
         self._timer = None

@@ -40,6 +40,7 @@ class ServerSocket:
         self._socket = bound
         self._loop = asyncio.get_running_loop()
         self._receive: Callable[[bytes, Path], None] | None = None
+        self._after: Callable[[], None] | None = None
         self._locals: dict[bytes, Address] = {}
         self._sources: dict[Address, Ancillary] = {}
         self.address: Address = bound.getsockname()
@@ -69,9 +70,11 @@ class ServerSocket:
             raise
         return cls(opened)
 
-    def start(self, receive: Callable[[bytes, Path], None]) -> None:
-        """Call `receive` with each datagram from now on."""
-        self._receive = receive
+    def start(
+        self, receive: Callable[[bytes, Path], None], after: Callable[[], None] | None = None
+    ) -> None:
+        """Call `receive` with each datagram from now on, and `after` when no more are waiting."""
+        self._receive, self._after = receive, after
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def send(self, datagram: bytes, path: Path) -> None:
@@ -92,6 +95,13 @@ class ServerSocket:
             self._socket.close()
 
     def _readable(self) -> None:
+        try:
+            self._read_batch()
+        finally:
+            if self._after is not None:
+                self._after()
+
+    def _read_batch(self) -> None:
         receive = self._receive
         for _ in range(BATCH):
             if receive is None or self._socket.fileno() < 0:
