@@ -4,6 +4,7 @@ A daemon writes a line per decision: lines that are not for a terminal are put t
 fraction of what structlog's own renderers cost.
 """
 
+import contextlib
 import logging
 import sys
 from typing import Literal
@@ -11,11 +12,23 @@ from typing import Literal
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+from typing_extensions import override
 
 from sztb.daemon.clock import utc_now
 
 Format = Literal["console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
+
+
+class LossyLogger(structlog.WriteLogger):
+    """Writes lines; what cannot be written (disk full, reader gone) is lost, and nothing else."""
+
+    @override
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 def configure(*, level: Level = "info", form: Format = "console") -> None:
@@ -25,7 +38,7 @@ def configure(*, level: Level = "info", form: Format = "console") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=lambda *_names: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_names: LossyLogger(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(

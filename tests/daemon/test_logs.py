@@ -1,5 +1,7 @@
 """Log lines: one per event, whatever is in it."""
 
+import errno
+import io
 import json
 import logging
 import re
@@ -79,3 +81,17 @@ def test_what_is_below_the_level_is_not_written(log, form):
 def test_a_terminal_gets_colours(log, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert "\x1b[" in log("console", serial="x")
+
+
+class FullDisk(io.StringIO):
+    """A file that takes nothing more."""
+
+    def flush(self):
+        if not self.closed:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(log, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    log("console")
+    log("json", "error")
