@@ -41,10 +41,10 @@ class Nursery:
         """Start a program; a daemon serves once `Program.await_ready` returns."""
         return Program(self, program, arguments, log, environment)
 
-    def start_server(self, world, role):
+    def start_server(self, world, role, log=None):
         """Start the MASA or the registrar of a world."""
         config = world.masa_config if role == "masa" else world.registrar_config
-        log = world.folder / "logs" / f"{role}.log"
+        log = log or world.folder / "logs" / f"{role}.log"
         return self.start(role, "run", "--config", str(config), log=log)
 
     def serve_world(self, world, *roles):
@@ -71,7 +71,8 @@ class Program:
 
     def __init__(self, nursery, program, arguments, log, environment):
         self.name, self.log = program, Path(log)
-        self.log.touch()
+        if not self.log.exists():
+            self.log.touch()
         self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         place = nursery.new_place()
         self._manager.bind(place)

@@ -13,14 +13,16 @@ from sztb.codepoints.coap import Code
 
 from .full_disk import CRTS, NUMBERS, RV, Limits, check_later, count, device, story
 from .lone_registrar import visited
-from .programs import ROOT
+from .pledges import SimulatedPledge, registrar_of
+from .programs import ROOT, SERVERS
 
 UNSHARE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 
 
 @pytest.fixture(scope="module")
 def world(make_world, nursery):
-    made = make_world(*NUMBERS, "LOCKED-R", "LOCKED-M", "SHORTLY", name="database")
+    others = ("LOCKED-R", "LOCKED-M", "SHORTLY", "UNLOGGED")
+    made = make_world(*NUMBERS, *others, name="database")
     nursery.serve_world(made)
     yield made
     assert made.stop() == {"registrar": 0, "masa": 0}
@@ -44,6 +46,16 @@ def test_the_disk_is_full(tmp_path):
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+async def test_a_log_that_cannot_be_written_stops_nobody(world, nursery):
+    assert world.stop() == {"registrar": 0, "masa": 0}
+    for role in SERVERS:
+        world.daemons[role] = nursery.start_server(world, role, log="/dev/full")
+        world.daemons[role].await_ready()
+    await SimulatedPledge(world.device("UNLOGGED") / "factory").onboard(registrar_of(world))
+    assert world.stop() == {"registrar": 0, "masa": 0}
+    nursery.serve_world(world)
 
 
 @contextmanager
