@@ -7,10 +7,12 @@ through these; `masa.store`, `masa.revocation` and `masa.signer` implement them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from cryptography import x509
 
+from sztb.pki import certificates
 from sztb.pki.idevid import DeviceRef
 from sztb.pki.keys import Signer
 
@@ -131,7 +133,7 @@ class Revocation(Protocol):
         """Close connections."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VoucherKey:
     """What signs vouchers, wherever the key is kept (M-24).
 
@@ -142,3 +144,8 @@ class VoucherKey:
 
     signer: Signer
     chain: tuple[x509.Certificate, ...]
+
+    @cached_property
+    def chain_der(self) -> tuple[bytes, ...]:
+        """The chain as it is sent along."""
+        return tuple(map(certificates.der, self.chain))

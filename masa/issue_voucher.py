@@ -103,7 +103,7 @@ async def handle(service: Service, client: TlsClient, rvr: Rvr, accepted: Media)
     raw = FORMATS[accepted].seal(  # (12) M-16, M-17
         grant.voucher,
         service.voucher_key.signer,
-        tuple(map(certificates.der, service.voucher_key.chain)),
+        service.voucher_key.chain_der,
         coding=CODINGS[grant.device.abilities.keys],  # M-03
     )
     _tell(service, application, grant)
@@ -179,6 +179,8 @@ def check_device(device: DeviceRecord, idevid: x509.Certificate) -> None:
     """
     if device.blocked is not None:
         raise Refused(Refusal.DEVICE_BLOCKED, device.blocked)
+    if device.idevid == certificates.der(idevid):
+        return
     known = certificates.load(device.idevid)
     if certificates.spki(known) != certificates.spki(idevid):
         raise Refused(Refusal.IDEVID, "another key than the registered certificate's")

@@ -43,7 +43,15 @@ class Manufacturer:
         return frozenset(certificates.spki(one) for one in self._trusted)
 
     def issued(self, certificate: x509.Certificate, bag: Sequence[x509.Certificate] = ()) -> bool:
-        """True when the certificate is one of ours or chains to one of our anchors."""
+        """True when the certificate is one of ours or chains to one of our anchors.
+
+        Args:
+            certificate: of a device, or of anybody.
+            bag: may hold CAs of ours that are not configured as `authorities`.
+        """
+        return self._chains(certificate, ()) or (bool(bag) and self._chains(certificate, bag))
+
+    def _chains(self, certificate: x509.Certificate, bag: Sequence[x509.Certificate]) -> bool:
         try:
             build_path(certificate, bag, self._trusted, now=None)
         except Refused:
@@ -61,8 +69,8 @@ class Manufacturer:
     ) -> bool:
         """True when this is the device's IDevID under our anchors (M-08: serial numbers equal)."""
         return (
-            not certificates.is_ca(certificate)
-            and _names(certificate, device)
+            _names(certificate, device)
+            and not certificates.is_ca(certificate)
             and self.issued(certificate, bag)
         )
 

@@ -90,7 +90,8 @@ class Resources:
     def application(self) -> web.Application:
         """Return the aiohttp application; every path comes here, so that errors are ours."""
         application = web.Application(client_max_size=MAX_BODY)
-        application.router.add_route("*", "/{path:.*}", self.answer)
+        for path in (*self._rows, "/{other:.*}"):  # plain paths are found faster than patterns
+            application.router.add_route("*", path, self.answer)
         return application
 
     async def check(self) -> None:

@@ -123,9 +123,21 @@ def registrar_chain(
     Raises:
         Refused: REGISTRAR_CHAIN: signature, dates, path length or extensions are wrong.
     """
-    authorities = [one for one in bag if certificates.is_ca(one)]
+    authorities = tuple(one for one in bag if certificates.is_ca(one))
     if not any(one.subject == signer.issuer for one in authorities):
         return (_check_alone(signer, now),)
+    path = _undated_path(signer, authorities)
+    if all(is_current(one, now) for one in path):
+        return path
+    return _path(signer, authorities, now)  # another path may be current
+
+
+@lru_cache(CACHED_CHAINS)  # what passes; registrars come again and again
+def _undated_path(signer: x509.Certificate, authorities: Chain) -> Chain:
+    return _path(signer, authorities, None)
+
+
+def _path(signer: x509.Certificate, authorities: Chain, now: Instant | None) -> Chain:
     tops = [one for one in authorities if _is_top(one, authorities)] or authorities
     try:
         return build_path(signer, authorities, tops, now=now)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography import x509
@@ -47,6 +48,7 @@ def domain_of(chain: Sequence[x509.Certificate], customer: Customer | None) -> D
     return Domain(keys, lowest.subject.rfc4514_string()[:200], customer)
 
 
+@lru_cache(256)  # registrars come again and again
 def spki_sha256(certificate: x509.Certificate) -> bytes:
     """Return the SHA-256 of a certificate's SubjectPublicKeyInfo, 32 bytes."""
     return hashlib.sha256(certificates.spki(certificate)).digest()
