@@ -8,11 +8,11 @@ import structlog
 from sztb.daemon.clock import utc_now
 from sztb.daemon.journal import Journal
 from sztb.daemon.run import Lifetime
+from sztb.transport.health import HealthServer
 from sztb.transport.https import HttpsLimits, HttpsServer, serve
 from sztb.transport.tls_stream import StreamLimits
 
 from .assembly import make_server_tls, make_service
-from .health import HealthServer
 from .metrics import Metrics
 from .resources import Resources
 from .settings import Settings, load_settings

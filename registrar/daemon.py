@@ -16,6 +16,7 @@ from sztb.daemon.settings import load
 from sztb.errors import SztbError
 from sztb.transport.association import Limits
 from sztb.transport.coaps_server import CoapsServer
+from sztb.transport.health import HealthServer
 from sztb.transport.tls.config import ServerTls
 
 from . import audit
@@ -23,7 +24,6 @@ from .announce import Announcer
 from .assembly import load_credentials, make_ca, make_masa_client, make_rules
 from .background import Background
 from .clients import Clients
-from .health import HealthServer
 from .policy.configured import make_admission
 from .resources import Resources
 from .settings import ListenSettings, Settings

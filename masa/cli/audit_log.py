@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sztb.daemon.cli import report_errors
+from sztb.daemon.output import print_json, print_table
 
 from ..records import DeviceRecord, History
 from .common import config_option, issuer_option, json_option, limit_option, one_device, read
-from .output import print_json, print_table
 from .rows import ISSUE_COLUMNS, history_json, issue_row
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import click
 
 from sztb.daemon.cli import report_errors
 from sztb.daemon.clock import utc_now
+from sztb.daemon.output import print_facts, print_json, print_table
 
 from ..records import Action, DeviceRecord
 from .common import (
@@ -22,7 +23,6 @@ from .common import (
     write,
 )
 from .factory import import_devices, mint_devices
-from .output import print_facts, print_json, print_table
 from .rows import DEVICE_COLUMNS, device_facts, device_json, device_row
 
 if TYPE_CHECKING:

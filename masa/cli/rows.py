@@ -2,10 +2,10 @@
 
 from cryptography import x509
 
+from sztb.daemon.output import Value, instant, iso
 from sztb.pki import certificates
 
 from ..records import DeviceRecord, History, IssueRecord
-from .output import Value, instant, iso
 
 DEVICE_COLUMNS = ("serial number", "issuer", "state", "owner", "vouchers", "last voucher")
 ISSUE_COLUMNS = ("date", "assertion", "nonce", "domainID", "registrar")

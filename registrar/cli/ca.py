@@ -10,13 +10,13 @@ from cryptography import x509
 from sztb.daemon.cli import report_errors
 from sztb.daemon.clock import utc_now
 from sztb.daemon.files import write_atomic
+from sztb.daemon.output import print_json, print_table
 
 from ..ca.revocation import REASONS, revoke_device
 from ..ca.revocation import revoke as revoke_certificate
 from ..policy import operator
 from ..policy.operator import OperatorError
 from .common import config_option, json_option, limit_option, read, with_store, write
-from .output import print_json, print_table
 from .rows import CERTIFICATE_COLUMNS, certificate_document, certificate_row
 
 if TYPE_CHECKING:

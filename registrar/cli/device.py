@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sztb.daemon.cli import report_errors
+from sztb.daemon.output import print_facts, print_json, print_table
 
 from ..policy import operator
 from ..records import DeviceRecord, DeviceState, JournalEntry, Standing
 from .common import config_option, json_option, limit_option, read
-from .output import print_facts, print_json, print_table
 from .rows import (
     CERTIFICATE_COLUMNS,
     DEVICE_COLUMNS,

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from sztb.daemon.cli import report_errors
+from sztb.daemon.output import print_json, print_table
 
 from ..policy import operator
 from ..policy.operator import OperatorError
 from .common import config_option, json_option, limit_option, read
-from .output import print_json, print_table
 from .rows import ENTRY_COLUMNS, entry_document, entry_row
 
 

@@ -9,13 +9,13 @@ from cryptography import x509
 
 from sztb.daemon.cli import report_errors
 from sztb.daemon.clock import utc_now
+from sztb.daemon.output import Value, print_json, print_table
 from sztb.pki import certificates
 
 from ..policy.operator import OperatorError
 from ..records import AuditPolicy, JournalEntry, Manufacturer
 from .common import config_option, file_type, json_option, read, write
 from .manufacturer_values import check_masa_url, check_serial_field, read_anchors
-from .output import Value, print_json, print_table
 
 if TYPE_CHECKING:
     from ..store.sql_store import SqlTransaction

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sztb.daemon.output import Value, instant, iso
+
 from ..records import DeviceRecord, Instant, JournalEntry, Standing
-from .output import Value, instant, iso
 
 if TYPE_CHECKING:
     from ..ca.interfaces import StoredCertificate

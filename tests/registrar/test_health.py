@@ -2,8 +2,8 @@
 
 import aiohttp
 
-from registrar.health import HealthServer
 from sztb.errors import Unavailable
+from sztb.transport.health import HealthServer
 from tests.fakes.registrar_site import World
 
 

@@ -25,7 +25,7 @@ class HealthServer:
         Args:
             address: a loopback address.
             port: TCP port; 0 lets the system choose one.
-            check: raises Unavailable when the registrar cannot serve now.
+            check: raises Unavailable when the service cannot do its work now.
             metrics: text of the metrics page.
         """
         self._address, self._port = address, port
