@@ -45,6 +45,11 @@ _GET_LISTED = Prepared(sa.select(listed_devices).where(*_LISTED_KEY))
 _LIST = sa.insert(listed_devices)
 _UNLIST = sa.delete(listed_devices).where(*_LISTED_KEY)
 
+# what an enumeration does by itself, at a fraction of its cost
+_STATES: dict[str, DeviceState] = {state.value: state for state in DeviceState}
+_STANDINGS: dict[str, Standing] = {standing.value: standing for standing in Standing}
+_TEXT: dict[str, str] = {member: member.value for member in (*DeviceState, *Standing)}
+
 
 class SqlDevices(Devices):
     """Rows read here are remembered: the transaction sees them as they were, or as it saved them.
@@ -93,7 +98,7 @@ class SqlDevices(Devices):
 
     def _replace(self, record: DeviceRecord, before: DeviceRecord) -> None:
         values = _row(record) | _key(record.ref)
-        values |= {"from_state": before.state.value, "from_standing": before.standing.value}
+        values |= {"from_state": _TEXT[before.state], "from_standing": _TEXT[before.standing]}
         if _UPDATE.run(self._connection, values) != 1:
             raise Unavailable(f"{record.ref} was changed by somebody else", retry_after=1)
 
@@ -177,8 +182,8 @@ def _row(record: DeviceRecord) -> dict[str, object]:
         "manufacturer": record.manufacturer,
         "first_seen": to_ms(record.first_seen),
         "updated": to_ms(record.updated),
-        "standing": record.standing.value,
-        "state": record.state.value,
+        "standing": _TEXT[record.standing],
+        "state": _TEXT[record.state],
         "reason": record.reason,
         "idevid": record.idevid,
         "pvr_sha256": record.pvr_sha256,
@@ -195,8 +200,8 @@ def _record(row: Any) -> DeviceRecord:  # noqa: ANN401  # of `Prepared` or of SQ
         manufacturer=row.manufacturer,
         first_seen=from_ms(row.first_seen),
         updated=from_ms(row.updated),
-        standing=Standing(row.standing),
-        state=DeviceState(row.state),
+        standing=_STANDINGS[row.standing],
+        state=_STATES[row.state],
         reason=row.reason,
         idevid=row.idevid,
         pvr_sha256=row.pvr_sha256,

@@ -23,6 +23,7 @@ _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _OTHER = range(8)
 _INDEFINITE: Final = 31
 _BREAK: Final = 0xFF
 _SIMPLE: Final[dict[int, object]] = {20: False, 21: True, 22: None}
+_KEY_TYPES: Final = (int, str, bytes)
 _FLOATS: Final = {25: ">e", 26: ">f", 27: ">d"}
 
 
@@ -57,10 +58,11 @@ def encode(value: object) -> bytes:
 class _Reader:
     """A cursor over the bytes of one item."""
 
-    __slots__ = ("data", "indefinite", "max_depth", "position")
+    __slots__ = ("data", "end", "indefinite", "max_depth", "position")
 
     def __init__(self, data: bytes, max_depth: int) -> None:
         self.data = data
+        self.end = len(data)
         self.max_depth = max_depth
         self.position = 0
         self.indefinite = 0
@@ -68,16 +70,18 @@ class _Reader:
     def item(self, depth: int) -> object:
         """Read the item at the cursor; `depth` containers are open around it."""
         major, info, argument = self.head()
-        if major in {_ARRAY, _MAP, _TAG}:
-            return self.container(major, argument, depth + 1)
-        if major in {_BYTES, _TEXT}:
-            raw = self.string(major, argument)
+        if _BYTES <= major <= _TEXT:
+            raw = self.take(argument) if argument is not None else self.chunks(major)
             return raw if major == _BYTES else _text(raw)
+        if major == _UNSIGNED and argument is not None:
+            return argument
+        if _ARRAY <= major <= _TAG:
+            return self.container(major, argument, depth + 1)
         if major == _OTHER:
             return self.simple(info, argument)
         if argument is None:
             raise Malformed("CBOR: integer of indefinite length")
-        return argument if major == _UNSIGNED else -1 - argument
+        return -1 - argument
 
     def container(self, major: int, argument: int | None, depth: int) -> object:
         if depth > self.max_depth:
@@ -92,10 +96,11 @@ class _Reader:
 
     def head(self) -> tuple[int, int, int | None]:
         """Read an initial byte and its argument; the argument is None for "indefinite"."""
-        if self.position >= len(self.data):
+        position = self.position
+        if position >= self.end:
             raise Malformed("CBOR: truncated")
-        initial = self.data[self.position]
-        self.position += 1
+        initial = self.data[position]
+        self.position = position + 1
         major, info = initial >> 5, initial & 0x1F
         if info < 24:
             return major, info, info
@@ -106,16 +111,14 @@ class _Reader:
         raise Malformed("CBOR: reserved length")
 
     def take(self, count: int) -> bytes:
-        end = self.position + count
-        if end > len(self.data):
+        start = self.position
+        self.position = end = start + count
+        if end > self.end:
             raise Malformed("CBOR: truncated")
-        taken = self.data[self.position : end]
-        self.position = end
-        return taken
+        return self.data[start:end]
 
-    def string(self, major: int, length: int | None) -> bytes:
-        if length is not None:
-            return self.take(length)
+    def chunks(self, major: int) -> bytes:
+        """Read a string of indefinite length."""
         chunks: list[bytes] = []
         while not self.at_break():
             chunk_major, _, length = self.head()
@@ -154,9 +157,7 @@ class _Reader:
     def pair(self, pairs: dict[object, object], depth: int) -> None:
         key = self.item(depth)
         # bool and float would be equal to an int as dict keys
-        if type(key) not in {int, str, bytes} and not (
-            isinstance(key, Tag) and type(key.value) is int
-        ):
+        if type(key) not in _KEY_TYPES and not (isinstance(key, Tag) and type(key.value) is int):
             raise Malformed(f"CBOR: {type(key).__name__} as a map key")
         if key in pairs:
             raise Malformed("CBOR: duplicate key")  # D32
@@ -173,7 +174,7 @@ class _Reader:
 
     def expect(self, items: int) -> None:
         """Refuse an announced length that the rest of the input cannot hold."""
-        if items > len(self.data) - self.position:
+        if items > self.end - self.position:
             raise Malformed("CBOR: truncated")
 
     def open_indefinite(self) -> None:
@@ -183,7 +184,7 @@ class _Reader:
 
     def at_break(self) -> bool:
         """Consume a break if it is next."""
-        if self.position >= len(self.data):
+        if self.position >= self.end:
             raise Malformed("CBOR: truncated")
         if self.data[self.position] != _BREAK:
             return False

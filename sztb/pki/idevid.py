@@ -4,7 +4,7 @@ The device's serial number is a subject attribute; the certificate's own number 
 A device is known by `DeviceRef`, because serial numbers repeat between manufacturers.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography import x509
 from typing_extensions import override
@@ -23,8 +23,7 @@ _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 _KEY_IDENTIFIER_TAG = asn1.context(0, constructed=False)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DeviceRef:
+class DeviceRef(NamedTuple):
     """The one name of a device in tables, logs and interfaces.
 
     Attributes:
