@@ -1,7 +1,7 @@
 """Revocation lists of the registrars' CAs (M-25, M-30, M-35; RFC 8995 5.5.3, RFC 5280 6.3).
 
-Where the lists lie is said by certificates of strangers, so fetching is kept narrow: plain http as
-RFC 5280 4.2.1.13 recommends, public addresses only, no redirects, one size and time limit.
+Where the lists lie is said by certificates of strangers, and so is what is in them: fetching is
+kept narrow (`fetch`), and nothing in a list is believed or even expected to be readable.
 """
 
 from collections import OrderedDict
@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from typing_extensions import override
 
@@ -23,6 +24,11 @@ MAX_KEPT = 256  # lists
 IssuerKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 MAX_POINTS = 4  # addresses of one certificate that are tried
+
+
+_UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+)  # fmt: skip
 
 
 class CrlCheck(Revocation):
@@ -93,17 +99,23 @@ def distribution_points(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def load_list(data: bytes) -> x509.CertificateRevocationList:
-    """Read a list, DER or PEM.
+    """Read a list, DER or PEM; all of it, so that later access to its fields raises nothing.
 
     Raises:
         Malformed: neither.
     """
     try:
-        if data.lstrip().startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_crl(data)
-        return x509.load_der_x509_crl(data)
-    except ValueError as error:
+        crl = _parse(data)
+        _ = crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc
+    except _UNREADABLE as error:
         raise Malformed("not a revocation list") from error
+    return crl
+
+
+def _parse(data: bytes) -> x509.CertificateRevocationList:
+    if data.lstrip().startswith(b"-----BEGIN"):
+        return x509.load_pem_x509_crl(data)
+    return x509.load_der_x509_crl(data)
 
 
 def check_list(
@@ -126,9 +138,10 @@ def check_list(
 
 def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     key = issuer.public_key()
-    if not isinstance(key, IssuerKey):
+    try:
+        return isinstance(key, IssuerKey) and crl.is_signature_valid(key)
+    except _UNREADABLE:
         return False
-    return crl.is_signature_valid(key)
 
 
 def _end(crl: x509.CertificateRevocationList) -> Instant:
@@ -141,8 +154,12 @@ def check_not_revoked(certificate: x509.Certificate, crl: x509.CertificateRevoca
 
     Raises:
         Refused: CERTIFICATE_REVOKED.
+        Unavailable: the entries cannot be read.
     """
-    found = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    try:
+        found = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    except _UNREADABLE as error:
+        raise Unavailable("revocation list with an entry that is none") from error
     if found is not None:
         raise Refused(
             Refusal.CERTIFICATE_REVOKED, f"since {found.revocation_date_utc:%Y-%m-%d %H:%M}"

@@ -8,8 +8,10 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
 
-from masa.revocation.crl import CrlCheck, distribution_points, load_list
+from masa.revocation.crl import CrlCheck, check_list, distribution_points, load_list
 from masa.revocation.fetch import MAX_LIST, Fetcher, FetchRules
 from masa.revocation.off import Off
 from sztb.errors import Malformed, Refusal, Refused, Unavailable
@@ -229,6 +231,23 @@ async def test_memory_is_bounded(site, check, monkeypatch):
 def test_what_is_no_list():
     with pytest.raises(Malformed):
         load_list(b"")
+
+
+GOOD = crl(PKI.domain_ca, 1, 2, 4711)
+
+
+@given(st.integers(0, 8 * len(GOOD) - 1))
+def test_one_flipped_bit_in_a_list_is_refused(bit):
+    flipped = bytearray(GOOD)
+    flipped[bit // 8] ^= 1 << bit % 8
+    with pytest.raises((Malformed, Unavailable)):
+        check_list(load_list(bytes(flipped)), PKI.domain_ca.certificate, NOW)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_no_list(data):
+    with pytest.raises(Malformed):
+        load_list(data)
 
 
 async def test_off():
