@@ -6,7 +6,7 @@ lengths, which some CMS writers use (est D11). Only one-octet tags are read: not
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sztb.errors import Malformed
 
@@ -29,8 +29,7 @@ MAX_CHILDREN = 256
 _END_OF_CONTENTS = b"\x00\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One tag-length-value.
 
     Attributes:
@@ -100,23 +99,23 @@ def _element(data: bytes, start: int, ber: bool, depth: int) -> tuple[Element, i
     """Return the element at `start` and where the next one begins."""
     if len(data) - start < 2:
         raise Malformed("DER element is cut off")
-    tag = data[start]
+    tag, length = data[start], data[start + 1]
     if tag & 0x1F == 0x1F:
         raise Malformed("DER tag of several octets")
-    if ber and data[start + 1] == 0x80:
-        return _indefinite(data, start, depth)
-    length, value = _length(data, start + 1, ber)
+    value = start + 2
+    if length >= 0x80:
+        if ber and length == 0x80:
+            return _indefinite(data, start, depth)
+        length, value = _long_length(data, start + 1, ber)
     end = value + length
     if end > len(data):
         raise Malformed("DER element is cut off")
     return Element(tag, data[value:end], data[start:end]), end
 
 
-def _length(data: bytes, at: int, ber: bool) -> tuple[int, int]:
-    """Return the length coded at `at` and where the value begins."""
+def _long_length(data: bytes, at: int, ber: bool) -> tuple[int, int]:
+    """Return the length coded at `at` in several octets and where the value begins."""
     first = data[at]
-    if first < 0x80:
-        return first, at + 1
     octets = data[at + 1 : at + 1 + (first & 0x7F)]
     if not 1 <= len(octets) <= 4 or len(octets) != first & 0x7F:
         raise Malformed("DER length")

@@ -24,6 +24,8 @@ MAX_PEM_BYTES = 262144
 _CACHED_CERTIFICATES = 512
 _CACHED_SIGNATURES = 512
 
+_EXTENSIONS = asn1.context(3)
+
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 _ISSUER_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
@@ -194,13 +196,17 @@ def raw_extension(certificate: x509.Certificate, oid: str) -> bytes | None:
         Malformed: the certificate is not in DER.
     """
     fields = asn1.children(asn1.read(certificate.tbs_certificate_bytes))
-    if fields[-1].tag != asn1.context(3):
+    if fields[-1].tag != _EXTENSIONS:
         return None
+    wanted = _encoded_oid(oid)
     for extension in asn1.children(asn1.read(fields[-1].content)):
         name, *_, value = asn1.children(extension)
-        if asn1.oid(name) == oid:
+        if name.raw == wanted:
             return value.expect(asn1.OCTET_STRING).content
     return None
+
+
+_encoded_oid = lru_cache(64)(asn1.encode_oid)
 
 
 def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
