@@ -30,6 +30,7 @@ from .programs import ROOT
 SCRIPT = ROOT / "scripts" / "onboard.py"
 NUMBERS = ["SZ-00001", "SZ-00002", "SZ-00003"]
 STEPS = ["discovery", "handshake", "rv", "vs", "sen", "es"]
+REFUSED = 4  # exit code of a pledge
 WHY_NOT = namespace.why_not()
 
 
@@ -69,27 +70,12 @@ def test_through_a_join_proxy():
     assert all(step["bytes_sent"] > 0 < step["bytes_received"] for step in discovery)
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """The world of a run that was told to keep it, and what the run said."""
-    folder = tmp_path_factory.mktemp("kept")
-    return World(folder, "direct"), onboard("--via", "direct", "--keep", str(folder))
-
-
-def test_straight_to_the_registrar(kept):
-    check_report(kept[1], "direct")
-
-
-@pytest.mark.rule("P-32", "E-29")
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_ldevid(kept, number):
+def check_ldevid(world, number, digest):
     """Read by another library's code only."""
-    world, report = kept
     current = world.device(number) / "state" / "current"
     ldevid = x509.load_pem_x509_certificates((current / "ldevid.pem").read_bytes())[0]
-    idevid = x509.load_pem_x509_certificates(
-        (world.device(number) / "factory" / "idevid.pem").read_bytes()
-    )[0]
+    factory = (world.device(number) / "factory" / "idevid.pem").read_bytes()
+    idevid = x509.load_pem_x509_certificates(factory)[0]
     ca = x509.load_pem_x509_certificate(world.domain_ca.read_bytes())
     ldevid.verify_directly_issued_by(ca)
     assert ldevid.subject == idevid.subject
@@ -97,26 +83,22 @@ def test_the_ldevid(kept, number):
     assert [each.value for each in named] == [number]
     key = serialization.load_pem_private_key((current / "key.pem").read_bytes(), None)
     assert ldevid.public_key() == key.public_key() != idevid.public_key()
-    told = {each["serial_number"]: each["ldevid_sha256"] for each in report["devices"]}
-    digest = sha256(ldevid.public_bytes(serialization.Encoding.DER)).hexdigest()
-    assert told[number] == digest
+    assert sha256(ldevid.public_bytes(serialization.Encoding.DER)).hexdigest() == digest
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_key_is_nowhere_else(kept, number):
-    world, _ = kept
+def check_key_stayed(world, number):
+    """The private key is in the device's state directory, in no form anywhere else."""
     own = (world.device(number) / "state").resolve()
     pem = (own / "current" / "key.pem").read_bytes()
     raw = serialization.load_pem_private_key(pem, None).private_numbers().private_value
     raw = raw.to_bytes(32, "big")
     written = pem.splitlines()[2], base64.b64encode(raw)[:40], raw.hex().encode(), raw
-    looked = 0
-    for path in world.folder.rglob("*"):
-        if path.is_file() and own not in path.resolve().parents:
-            looked += 1
-            content = path.read_bytes()
-            assert not any(form in content for form in written), path
-    assert looked > 20
+    others = [path for path in world.folder.rglob("*") if own not in path.resolve().parents]
+    others = [path for path in others if path.is_file()]
+    assert len(others) > 20
+    for path in others:
+        content = path.read_bytes()
+        assert not any(form in content for form in written), path
     assert (own / "current" / "key.pem").stat().st_mode & 0o777 == 0o600
 
 
@@ -186,16 +168,8 @@ def until(condition):
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def site(kept, nursery):
-    made = Site(kept[0], nursery)
-    made.set_policy("approve")
-    yield made
-    assert kept[0].stop() == {"registrar": 0, "masa": 0}
-
-
-@pytest.mark.rule("R-31", "R-40", "P-16", "P-45")
-def test_a_new_device_waits_for_the_operator(site):
+def check_new_device_waits(site):
+    """R-31, R-40: nobody gets in before the operator says so."""
     device = site.new_device("NEW-1")
     until(lambda: "registrar-undecided" in device.log.read_text())
     assert site.standing("NEW-1") == "waiting"
@@ -209,18 +183,18 @@ def test_a_new_device_waits_for_the_operator(site):
     assert events.count("admission") == 1, "the operator is told once"
 
 
-@pytest.mark.rule("R-30")
-def test_a_device_that_the_operator_refuses_gives_up(site):
+def check_refused_device_gives_up(site):
+    """R-30: 4.06 from an operator is final."""
     device = site.new_device("NEW-2")
     until(lambda: site.standing("NEW-2") == "waiting")
     site.operator("device", "refuse", "NEW-2")
-    assert device.process.wait() == 4, device.log.read_text()
+    assert device.process.wait() == REFUSED, device.log.read_text()
     assert not device.is_onboarded()
     assert "4.06" in device.log.read_text()
 
 
-@pytest.mark.rule("E-27")
-def test_a_revoked_ldevid_is_not_renewed(site):
+def check_revoked_ldevid_is_not_renewed(site):
+    """E-27: the proof that it is the same device is a valid certificate."""
     place = site.world.device(NUMBERS[0])
     pledge = SimulatedPledge(place / "factory")
     held = DirectoryStore.look(place / "state").credential()
@@ -239,3 +213,20 @@ async def renew(site, pledge, held):
         return await reenroll(link, pledge.device, held, Operation.SIMPLEREENROLL, QUIET)
     finally:
         await link.close()
+
+
+@pytest.mark.rule("P-32", "E-29", "R-30", "R-31", "R-40", "P-16", "P-45", "E-27")
+def test_straight_to_the_registrar_and_on_by_hand(tmp_path, nursery):
+    """One test, because its servers have fixed ports."""
+    world = World(tmp_path / "world", "direct")
+    report = onboard("--via", "direct", "--keep", str(world.folder))
+    check_report(report, "direct")
+    for device in report["devices"]:
+        check_ldevid(world, device["serial_number"], device["ldevid_sha256"])
+        check_key_stayed(world, device["serial_number"])
+    site = Site(world, nursery)
+    site.set_policy("approve")
+    check_new_device_waits(site)
+    check_refused_device_gives_up(site)
+    check_revoked_ldevid_is_not_renewed(site)
+    assert world.stop() == {"registrar": 0, "masa": 0}
