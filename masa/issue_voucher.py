@@ -88,13 +88,14 @@ async def handle(service: Service, client: TlsClient, rvr: Rvr, accepted: Media)
     now = service.now().replace(microsecond=0)
     rules = service.rules
     check_age(rvr, rules.max_age, now)
-    lists_end = await service.revocation.check(rvr.chain, now)  # (3) M-25, M-30
     idevid = await find_idevid(service, rvr)  # (4)
     proof = check_prior_request(  # (5) to (8)
         rvr, idevid, service.voucher_key.signer.public_key, required=rules.proximity_required
     )
     customer = service.customers.authenticate(rvr, client.chain, now)  # (9)
     check_nonceless(rvr, customer, allowed=rules.nonceless)
+    # (3) M-25, M-30: this late, so that only who has a device of ours can make us fetch lists
+    lists_end = await service.revocation.check(rvr.chain, now)
     domain = domain_of(rvr.chain, customer)
     application = Application(rvr, idevid, proof, domain, client, lists_end, now)
     grant = await service.store.write(  # (10), (11), (13): the log is on disk before the answer

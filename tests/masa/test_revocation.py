@@ -1,7 +1,7 @@
 """Revocation lists of registrars' CAs (M-25, M-30, M-35): real lists, fetched over real HTTP."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -128,8 +128,6 @@ async def test_revoked_registrar(site, check):
 
 @pytest.mark.rule("M-25")
 async def test_a_revoked_registrar_gets_no_voucher(world, site, check):
-    from dataclasses import replace
-
     chain = registrar_naming(f"{site.base}/ca.crl")
     ask = world.ask().signed_by(Identity(chain[0], PKI.registrar.key, PKI.domain_ca.path))
     world.service = replace(world.service, revocation=check)
@@ -146,6 +144,17 @@ async def test_a_revoked_registrar_gets_no_voucher(world, site, check):
         await world.issue(ask)
     await world.service.revocation.close()
     assert len(world.store.log) == 1
+
+
+@pytest.mark.rule("M-30")
+async def test_strangers_without_a_device_of_ours_make_us_fetch_nothing(world, site, check):
+    chain = registrar_naming(f"{site.base}/ca.crl")
+    ask = world.ask().signed_by(Identity(chain[0], PKI.registrar.key, PKI.domain_ca.path))
+    world.service = replace(world.service, revocation=check)
+    for stranger in (replace(ask, pvr=None), replace(ask, pvr_signer=PKI.registrar.key)):
+        with pytest.raises(Refused):
+            await world.issue(stranger)
+    assert site.asked == []
 
 
 @pytest.mark.rule("M-30")
