@@ -59,6 +59,10 @@ class LoneRegistrar:
         self.process = self._nursery.start("registrar", *command, log=self.log)
         self.process.await_ready()
 
+    def kill(self):
+        """kill -9."""
+        assert self.process.kill() == -9
+
     def _know_manufacturer(self, tables):
         root = self.pki.manufacturer_root.certificate
         tables.manufacturers.save(

@@ -10,6 +10,7 @@ from sztb.codepoints.resources import Operation
 from tests.fakes.https_stub import https_stub, response
 from tests.fakes.pki import make_pki
 
+from .lone_registrar import LoneRegistrar
 from .worlds import quiet_port
 
 RV = Operation.REQUEST_VOUCHER
@@ -147,3 +148,48 @@ async def test_a_masa_that_hangs(registrar):
             assert answer.code == Code.CHANGED
             assert (await asked_once(registrar, device, b"nonce-03")).code == Code.CHANGED
     assert len(masa.requests) == 2
+
+
+@pytest.fixture
+def mortal(tmp_path, nursery):
+    """A registrar of this test alone."""
+    made = LoneRegistrar(tmp_path / "site", nursery, quiet_port(socket.SOCK_DGRAM))
+    yield made
+    assert made.process.stop() == 0
+
+
+@pytest.mark.rule("R-31", "R-47")
+async def test_the_registrar_dies_while_the_masa_thinks(mortal):
+    """Neither the PVR that was in hand nor a new one has to wait; answers survive."""
+    arrived = asyncio.Event()
+
+    async def hang(request):
+        arrived.set()
+        await asyncio.Event().wait()
+
+    async with https_stub(SERVER, hang) as masa:
+        patient, restarted = (PKI.device(name, masa.authority) for name in ("SAME", "NEW"))
+        pvrs = [await asked_until(mortal, device, arrived) for device in (patient, restarted)]
+        await asyncio.to_thread(mortal.kill)
+        masa.behaviour = mortal.voucher
+        mortal.start()
+        async with mortal.visited(patient) as visit:
+            answer = await visit.ask(RV, pvrs[0])
+            assert answer.code == Code.CHANGED
+        assert (await asked_once(mortal, restarted, b"nonce-02")).code == Code.CHANGED
+        await asyncio.to_thread(mortal.kill)
+        mortal.start()
+        async with mortal.visited(patient) as visit:
+            assert (await visit.ask(RV, pvrs[0])).payload == answer.payload
+    assert len(masa.requests) == 4
+
+
+async def asked_until(registrar, device, arrived):
+    """Ask and leave when the MASA has the request; return the PVR."""
+    async with registrar.visited(device) as visit:
+        pvr = visit.pvr()
+        asking = asyncio.ensure_future(visit.ask(RV, pvr))
+        await arrived.wait()
+        arrived.clear()
+        asking.cancel()
+        return pvr
