@@ -4,11 +4,11 @@ import sqlalchemy as sa
 from typing_extensions import override
 
 from sztb.store import chain
+from sztb.store.times import to_ms
 
 from ..interfaces import Actions
 from ..records import Action
 from .schema import actions
-from .times import to_ms
 
 
 class SqlActions(Actions):

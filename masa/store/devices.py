@@ -9,11 +9,11 @@ from typing_extensions import override
 
 from sztb.pki.idevid import DeviceRef
 from sztb.store.prepared import Prepared
+from sztb.store.times import from_ms, to_ms
 
 from ..interfaces import Devices
 from ..records import Abilities, DeviceRecord, Instant, Keys, Owner, Pins
 from .schema import devices
-from .times import from_ms, to_ms
 
 _KEY = (
     devices.c.idevid_issuer == bindparam("key_issuer"),

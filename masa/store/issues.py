@@ -9,12 +9,12 @@ from typing_extensions import override
 from sztb.errors import Malformed
 from sztb.pki.idevid import DeviceRef
 from sztb.store import chain
+from sztb.store.times import from_ms, to_ms
 from sztb.voucher.model import Assertion
 
 from ..interfaces import Issues
 from ..records import History, IssueRecord
 from .schema import issues
-from .times import from_ms, to_ms
 
 _OF_DEVICE = (
     issues.c.idevid_issuer == bindparam("issuer"),

@@ -10,11 +10,11 @@ from typing_extensions import override
 
 from sztb.pki.idevid import DeviceRef
 from sztb.store.prepared import Prepared
+from sztb.store.times import from_ms, to_ms
 
 from ..ca.interfaces import Certificates, Crls, StoredCertificate, StoredCrl
 from ..records import Instant
 from .schema import certificates, crls
-from .times import from_ms, to_ms
 
 _TABLE = certificates.c
 _BY_NUMBER = Prepared(sa.select(certificates).where(_TABLE.number == bindparam("key")))

@@ -11,11 +11,11 @@ from typing_extensions import override
 from sztb.errors import Misuse, Unavailable
 from sztb.pki.idevid import DeviceRef
 from sztb.store.prepared import Prepared
+from sztb.store.times import from_ms, to_ms
 
 from ..interfaces import Devices
 from ..records import DeviceRecord, DeviceState, Instant, Standing
 from .schema import devices, listed_devices
-from .times import from_ms, to_ms
 
 _KEY = (
     devices.c.idevid_issuer == bindparam("key_issuer"),

@@ -7,11 +7,11 @@ from typing_extensions import override
 
 from sztb.pki.idevid import DeviceRef
 from sztb.store import chain
+from sztb.store.times import from_ms, to_ms
 
 from ..interfaces import Journal
 from ..records import JournalEntry
 from .schema import journal
-from .times import from_ms, to_ms
 
 
 class SqlJournal(Journal):

@@ -10,11 +10,11 @@ from typing_extensions import override
 from sztb.errors import Misuse, Refusal, Refused
 from sztb.pki.idevid import DeviceRef
 from sztb.store.prepared import Prepared
+from sztb.store.times import to_ms
 
 from ..interfaces import PendingVouchers
 from ..records import Begun, Delivered, Denied, Instant, PendingKey, VoucherAnswer
 from .schema import devices, pending_vouchers
-from .times import to_ms
 
 _TABLE = pending_vouchers.c
 _KEY = (
