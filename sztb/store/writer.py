@@ -110,6 +110,7 @@ class Writer:
 
     async def _begin(self) -> None:
         """Take the write lock; wait for another process without holding up the event loop."""
+        self._connection.rollback()  # one that failed earlier must not keep us out for ever
         # IMMEDIATE: a unit that reads and then writes must not lose the lock in between
         give_up = self._loop.time() + BUSY_TIMEOUT_MS / 1000
         while True:

@@ -184,3 +184,9 @@ async def test_unusable_urls(tmp_path):
         await Database.open("mysql://x")
     with pytest.raises(Unavailable, match="unable to open"):
         await Database.open(f"sqlite:///{tmp_path}/no/such/folder.db")
+
+
+async def test_a_transaction_that_was_left_open_does_not_block_later_ones(database):
+    database._writer._connection.run("BEGIN IMMEDIATE")
+    await database.write(insert("a"))
+    assert await database.read(names) == {"a"}
