@@ -65,7 +65,7 @@ def append(connection: sa.Connection, table: sa.Table, fields: dict[str, Any]) -
         fields: values for every column the table was defined with; str, int, bool, bytes, None.
     """
     statements = _statements(table)
-    key = {"chain": table.name}
+    key = {"chain": statements.chain}
     head = statements.head.first(connection, key)
     length, previous = (0, GENESIS) if head is None else (head.length, bytes(head.digest))
     digest = _digest(previous, fields)
@@ -80,6 +80,7 @@ def append(connection: sa.Connection, table: sa.Table, fields: dict[str, Any]) -
 class _Statements:
     """What `append` executes, built once per table: building costs more than executing."""
 
+    chain: str
     head: Prepared
     insert: Prepared
     first: Prepared
@@ -95,6 +96,7 @@ def _statements(table: sa.Table) -> _Statements:
     }
     own = heads.c.name == bindparam("chain")
     return _Statements(
+        chain=str(table.name),  # a plain str: SQLAlchemy's kind costs the driver a detour
         head=Prepared(sa.select(heads.c.length, heads.c.digest).where(own).with_for_update()),
         insert=Prepared(sa.insert(table)),
         first=Prepared(sa.insert(heads).values({"name": bindparam("chain")} | values)),

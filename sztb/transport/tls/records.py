@@ -47,6 +47,11 @@ def is_protected_traffic(datagram: bytes) -> bool:
     )
 
 
+def is_one_record(datagram: bytes) -> bool:
+    """Whether the datagram holds one record and nothing else."""
+    return len(datagram) == _RECORD_HEADER + int.from_bytes(datagram[11:13], "big")
+
+
 def record_number(datagram: bytes) -> int:
     """Return epoch and sequence number of the first record, as one 64-bit number."""
     return int.from_bytes(datagram[3:11], "big")

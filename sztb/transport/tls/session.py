@@ -11,7 +11,7 @@ from sztb.transport.tls import alerts, gnutls
 from sztb.transport.tls.engine import Closed, Established, Event, Received
 from sztb.transport.tls.errors import LinkFailed
 from sztb.transport.tls.gnutls import CData, ffi, lib
-from sztb.transport.tls.records import RECORD_OVERHEAD, share_datagrams
+from sztb.transport.tls.records import RECORD_OVERHEAD, is_one_record, share_datagrams
 from sztb.transport.tls.wire import Wire
 
 FIRST_RETRANSMISSION = 1.0  # seconds; doubles each time (RFC 6347 4.2.4.1)
@@ -119,10 +119,11 @@ class GnutlsSession:
             self._wire.incoming.append(data)
         else:
             self._wire.ended = not self._datagram
+        is_data = self._established and self._datagram
         if not self._established:
             self._handshake(now)
         if self._established:
-            self._read()
+            self._read(only_one=is_data and is_one_record(data))
         if self._datagram:
             self._wire.clear()  # what the library did not even look at
 
@@ -222,13 +223,16 @@ class GnutlsSession:
         certificates = lib.gnutls_certificate_get_peers(self._c, count)
         return tuple(gnutls.datum_bytes(certificates[index]) for index in range(count[0]))
 
-    def _read(self) -> None:
+    def _read(self, *, only_one: bool = False) -> None:
+        """Take in what has come; with `only_one` there is no second record worth asking for."""
         steps = 0
         while steps < _MAX_STEPS:
             self._wire.starved = False
             result = lib.gnutls_record_recv(self._c, self._buffer, MAX_RECORD)
             if result > 0:
                 self._events.append(Received(bytes(ffi.buffer(self._buffer, result))))
+                if only_one:
+                    return
                 continue
             if result == 0:
                 self._end(None)

@@ -9,6 +9,7 @@ from sztb.transport.tls.records import (
     SeenRecords,
     client_hello_random,
     is_dtls,
+    is_one_record,
     is_protected_traffic,
     record_number,
     share_datagrams,
@@ -49,6 +50,21 @@ def test_other_datagrams_are_not_dtls(datagram):
 )
 def test_protected_traffic(datagram, protected):
     assert is_protected_traffic(datagram) is protected
+
+
+@pytest.mark.parametrize(
+    ("datagram", "one"),
+    [
+        pytest.param(record(23, 1), True, id="one"),
+        pytest.param(record(23, 1, body=b""), True, id="an empty one"),
+        pytest.param(record(23, 1) * 2, False, id="two"),
+        pytest.param(record(23, 1) + b"x", False, id="one and more"),
+        pytest.param(record(23, 1)[:-1], False, id="cut off"),
+        pytest.param(b"", False, id="nothing"),
+    ],
+)
+def test_a_datagram_of_one_record(datagram, one):
+    assert is_one_record(datagram) is one
 
 
 def test_the_number_of_a_record_includes_its_epoch():
@@ -100,6 +116,7 @@ def test_seen_records_are_those_added_or_too_old_to_tell(numbers):
 def test_any_bytes_can_be_looked_at(data):
     is_dtls(data)
     is_protected_traffic(data)
+    is_one_record(data)
     record_number(data)
     random = client_hello_random(data)
     assert random is None or len(random) == 32

@@ -95,6 +95,15 @@ def test_data_arrives_record_by_record():
     assert events(server) == [Received(b"one"), Received(b"two")]
 
 
+def test_all_records_of_a_datagram_arrive():
+    client, server = handshake()
+    events(server)
+    for data in (b"one", b"two", b"three"):
+        client.send(data)
+    server.receive(b"".join(client.take_outgoing()), 0.0)
+    assert events(server) == [Received(b"one"), Received(b"two"), Received(b"three")]
+
+
 def test_a_record_too_long_is_misuse_and_harmless():
     client, server = handshake()
     events(server)
