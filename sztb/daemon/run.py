@@ -1,6 +1,7 @@
 """The life of a daemon: start, ready, reload (SIGHUP), graceful stop (SIGTERM, SIGINT)."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +10,8 @@ import structlog
 from sztb.daemon.notify import notify, watchdog_seconds
 
 log = structlog.get_logger("daemon")
+
+GC_NEW_OBJECTS = 10_000  # between looks for cycles; Python's 700 is for short programs
 
 
 class Lifetime:
@@ -25,6 +28,7 @@ class Lifetime:
 
     def ready(self, status: str = "running") -> None:
         """Tell the service manager that the daemon serves."""
+        gc.freeze()  # what the start made stays: nothing in it is worth looking for again
         notify(f"READY=1\nSTATUS={status}")
 
     def status(self, text: str) -> None:
@@ -74,6 +78,8 @@ def run(main: Callable[[Lifetime], Awaitable[int | None]]) -> int:
 
     `main` must watch ``lifetime.stop`` and end by itself once it is set.
     """
+
+    gc.set_threshold(GC_NEW_OBJECTS)
 
     async def supervised() -> int:
         lifetime = Lifetime()
