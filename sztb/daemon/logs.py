@@ -5,6 +5,7 @@ fraction of what structlog's own renderers cost.
 """
 
 import contextlib
+import io
 import logging
 import sys
 from typing import Literal
@@ -33,6 +34,7 @@ class LossyLogger(structlog.WriteLogger):
 
 def configure(*, level: Level = "info", form: Format = "console") -> None:
     """Send all logs to standard error in the wanted form; libraries only from warning up."""
+    _unbuffer()
     structlog.configure(
         processors=_processors(form, terminal=sys.stderr.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -44,6 +46,14 @@ def configure(*, level: Level = "info", form: Format = "console") -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True
     )
+
+
+def _unbuffer() -> None:
+    """Write each line at once: what a full disk left in a buffer would fail again at the exit."""
+    real = sys.__stderr__
+    if real is not None and sys.stderr is real:
+        raw = io.FileIO(real.fileno(), "wb", closefd=False)
+        sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", write_through=True)
 
 
 def _processors(form: Format, *, terminal: bool) -> list[Processor]:

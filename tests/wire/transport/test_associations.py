@@ -363,8 +363,8 @@ def shared_world() -> World:
     return _SHARED[0]
 
 
-@pytest.mark.parametrize(("loss", "may_fail"), [(0.1, 0), (0.2, 0), (0.3, 2)])
-def test_handshakes_survive_loss(loss, may_fail):
+@pytest.mark.parametrize(("loss", "may_fail", "median"), [(0.1, 0, 2), (0.2, 0, 5), (0.3, 2, 15)])
+def test_handshakes_survive_loss(loss, may_fail, median):
     """At 30 % a minute is not always enough for one handshake; then the pledge starts another."""
     took = []
     for seed in range(30):
@@ -375,7 +375,7 @@ def test_handshakes_survive_loss(loss, may_fail):
             world.network.run(0.5)
         took.append(world.network.now if association.established else math.inf)
     assert took.count(math.inf) <= may_fail
-    assert sorted(took)[len(took) // 2] < 5
+    assert sorted(took)[len(took) // 2] < median
 
 
 def test_handshakes_survive_disorder_and_copies():
