@@ -78,7 +78,6 @@ def run(main: Callable[[Lifetime], Awaitable[int | None]]) -> int:
 
     `main` must watch ``lifetime.stop`` and end by itself once it is set.
     """
-
     gc.set_threshold(GC_NEW_OBJECTS)
 
     async def supervised() -> int:
