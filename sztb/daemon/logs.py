@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 import structlog
+from structlog.processors import format_exc_info
 from structlog.typing import EventDict, Processor, WrappedLogger
 from typing_extensions import override
 
@@ -58,15 +59,20 @@ def _unbuffer() -> None:
 
 def _processors(form: Format, *, terminal: bool) -> list[Processor]:
     if form == "json":
-        return [structlog.processors.format_exc_info, json_line]
+        return [exception_text, json_line]
     if not terminal:
-        return [structlog.processors.format_exc_info, text_line]
+        return [exception_text, text_line]
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        format_exc_info,
         structlog.dev.ConsoleRenderer(),
     ]
+
+
+def exception_text(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Put the traceback of an exception, where there is one, into the event."""
+    return format_exc_info(logger, method, event) if "exc_info" in event else event
 
 
 def json_line(_logger: WrappedLogger, method: str, event: EventDict) -> str:

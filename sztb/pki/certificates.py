@@ -66,6 +66,7 @@ def _read_all(certificate: x509.Certificate) -> None:
     _ = certificate.serial_number, certificate.signature
 
 
+@lru_cache(_CACHED_CERTIFICATES)
 def der(certificate: x509.Certificate) -> bytes:
     """Return the certificate as DER, byte for byte as it was read."""
     return certificate.public_bytes(serialization.Encoding.DER)

@@ -9,6 +9,7 @@ import binascii
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -33,6 +34,7 @@ _ALGORITHM_IDENTIFIERS = {  # RFC 5758 3.2, RFC 8410 3: without parameters
 _CHALLENGE_TAGS = frozenset({asn1.PRINTABLE_STRING, asn1.UTF8_STRING, asn1.IA5_STRING})  # est D2
 _PASSED_ON = (x509.SubjectAlternativeName, x509.KeyUsage, x509.ExtendedKeyUsage)  # est.md 7
 _NEVER_GRANTED = frozenset({oid.CMC_RA, "2.5.29.37.0"})  # a registrar's right, or all of them
+_CACHED_KEYS = 32  # a key is needed twice: to check the request and to certify it
 _REFUSED_HASHES = frozenset({"md5", "sha1", "sha224"})  # est D20
 
 
@@ -149,19 +151,19 @@ def check_csr(der: bytes, *, policy: CsrPolicy = DEFAULT_POLICY) -> Certificatio
         Malformed: (1).
         Refused: CSR_KEY or ALGORITHM (2), CSR_SIGNATURE (3), CSR_SUBJECT (4), CSR (5, 6).
     """
-    request = _load(der)  # (1)
+    request, subject = _load(der)  # (1)
     info = asn1.children(asn1.read(request.tbs_certrequest_bytes))
     if policy.possession:
         _check_key(_load_key(info[2].raw), policy)  # (2)
         _check_signature(request)  # (3)
-    if not request.subject.rdns:  # (4) est D20
+    if not subject.rdns:  # (4) est D20
         raise Refused(Refusal.CSR_SUBJECT, "empty")
     attributes = _attributes(info[3:])  # (5)
     challenge = attributes.pop(oid.CHALLENGE_PASSWORD, None)
     attributes.pop(oid.EXTENSION_REQUEST, None)
     return CertificationRequest(
         raw=der,
-        subject=request.subject,
+        subject=subject,
         spki=info[2].raw,
         extensions_asked=_check_extensions(request),  # (6)
         challenge_password=None if challenge is None else _check_challenge(challenge),
@@ -196,19 +198,21 @@ def check_pop_linking(
     return True
 
 
-def _load(der: bytes) -> x509.CertificateSigningRequest:
+def _load(der: bytes) -> tuple[x509.CertificateSigningRequest, x509.Name]:
+    """Return the request and its subject, which the library would read again at each access."""
     if len(der) > MAX_CSR_BYTES:
         raise Malformed(f"certification request of {len(der)} bytes")
     try:
         request = x509.load_der_x509_csr(der)
-        _ = request.subject, request.extensions
+        subject, _ = request.subject, request.extensions
     except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion):
         raise Malformed("not a certification request") from None
     except x509.DuplicateExtension:
         raise Malformed("certification request with an extension twice") from None
-    return request
+    return request, subject
 
 
+@lru_cache(_CACHED_KEYS)
 def _load_key(spki: bytes) -> object:
     try:
         return serialization.load_der_public_key(spki)
