@@ -9,7 +9,7 @@ import os
 import random
 import sqlite3
 from collections import deque
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -117,11 +117,22 @@ async def test_nothing_promised_is_lost(make_world, nursery):
     check_registrar(world.registrar_config.parent / "registrar.db", fleet.pledges)
 
 
+@contextmanager
+def reading(path):
+    """A connection to the database of a server that has ended."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 def check_masa(path, pledges):
     """Every voucher a device accepted is in the audit log, and the log is whole."""
     held = {nonce_text(nonce) for pledge in pledges for nonce in pledge.nonces}
     issues = masa_schema.issues
-    with sa.create_engine(f"sqlite:///{path}").connect() as connection:
+    with reading(path) as connection:
         logged = set(connection.execute(sa.select(issues.c.nonce)).scalars())
         assert chain.verify(connection, issues) == len(logged)
         chain.verify(connection, masa_schema.actions)
@@ -133,7 +144,7 @@ def check_registrar(path, pledges):
     """Every LDevID a device has is in the CA's table, and the journal is whole."""
     held = {f"{one.certificate.serial_number:x}" for each in pledges for one in each.credentials}
     table = registrar_schema.certificates
-    with sa.create_engine(f"sqlite:///{path}").connect() as connection:
+    with reading(path) as connection:
         issued = set(connection.execute(sa.select(table.c.number)).scalars())
         journal = registrar_schema.journal
         chain.verify(connection, journal)
