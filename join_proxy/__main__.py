@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from sztb.daemon import logs
 from sztb.daemon.cli import report_errors
 from sztb.daemon.files import write_atomic
-from sztb.daemon.run import run as run_daemon
+from sztb.daemon.lean import go_lean
 from sztb.daemon.settings import SettingsError, load
 
 from .settings import DEFAULT_PATH, TEMPLATE, Settings
@@ -75,6 +74,10 @@ def check(config: Path) -> None:
 @report_errors
 def run(config: Path) -> None:
     """Relay until stopped (SIGTERM, Ctrl-C)."""
+    go_lean()
+    from sztb.daemon import logs  # noqa: PLC0415  # asyncio comes with these
+    from sztb.daemon.run import run as run_daemon  # noqa: PLC0415
+
     from .daemon import serve  # noqa: PLC0415
 
     settings = load(config, Settings)

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from sztb.daemon.cli import report_errors
+from sztb.daemon.lean import go_lean
 
 from .settings import DEFAULT_PATH, TEMPLATE, Settings
 
@@ -87,6 +88,7 @@ def run(
     timeline: Path | None,
 ) -> None:
     """Onboard when in factory state, then keep the certificate fresh until stopped."""
+    go_lean()
     from sztb.daemon import logs  # noqa: PLC0415  # help and errors need none of this
     from sztb.daemon.run import run as run_daemon  # noqa: PLC0415
 

@@ -77,3 +77,19 @@ def test_a_service_manager_that_has_gone_does_not_matter(tmp_path):
     process.terminate()
     out, err = process.communicate(timeout=10)
     assert (out.split(), process.returncode, "Traceback" in err) == (["ready", "stopped"], 7, False)
+
+
+LEAN = """
+import sys
+from sztb.daemon.lean import UNUSED, go_lean
+go_lean()
+import asyncio, hashlib
+import sztb.daemon.logs, sztb.transport.coaps_client
+assert hashlib.sha256(b"").hexdigest().startswith("e3b0c442")
+print([name for name in (*UNUSED, "_ssl") if sys.modules.get(name)])
+"""
+
+
+def test_a_small_device_does_not_load_what_it_never_uses():
+    done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
