@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from sztb.daemon.files import write_atomic
-from sztb.errors import Misuse
+from sztb.daemon.files import write_new
 from sztb.pki import certificates
 from sztb.pki.keys import FileKey
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 from sztb.pki.profiles import (
     Issuer,
     Validity,
@@ -20,7 +20,6 @@ from sztb.pki.profiles import (
     make_voucher_signer,
 )
 
-from .numbers import NUMBER_BYTES, certificate_number
 from .records import Instant
 from .template import TEMPLATE
 
@@ -66,15 +65,9 @@ def make_manufacturer(
         Misuse: one of the files is there already; nothing is written.
         OSError: the folder cannot be written.
     """
-    files = manufacturer_files(wanted, now, random)
-    there = [name for name in files if (folder / name).exists()]
-    if there:
-        raise Misuse(f"{folder / there[0]}: exists already, and nothing is overwritten")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = write_new(folder, manufacturer_files(wanted, now, random))
     (folder / CUSTOMERS).mkdir(exist_ok=True)
-    for name, (data, mode) in files.items():
-        write_atomic(folder / name, data, mode)
-    return [folder / name for name in files]
+    return files
 
 
 def manufacturer_files(

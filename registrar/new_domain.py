@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from sztb.daemon.files import write_atomic
-from sztb.errors import Misuse
+from sztb.daemon.files import write_new
 from sztb.pki import certificates
 from sztb.pki.keys import FileKey
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 from sztb.pki.profiles import (
     Issuer,
     Validity,
@@ -19,7 +19,6 @@ from sztb.pki.profiles import (
     make_root_ca,
 )
 
-from .ca.numbers import NUMBER_BYTES, certificate_number
 from .records import Instant
 
 CONFIG = "registrar.toml"
@@ -61,14 +60,7 @@ def make_domain(
         Misuse: one of the files is there already; nothing is written.
         OSError: the folder cannot be written.
     """
-    files = domain_files(wanted, now, random)
-    there = [name for name in files if (folder / name).exists()]
-    if there:
-        raise Misuse(f"{folder / there[0]}: exists already, and nothing is overwritten")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, (data, mode) in files.items():
-        write_atomic(folder / name, data, mode)
-    return [folder / name for name in files]
+    return write_new(folder, domain_files(wanted, now, random))
 
 
 def domain_files(

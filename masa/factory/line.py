@@ -12,11 +12,11 @@ from urllib.parse import quote
 from sztb.daemon.files import write_atomic
 from sztb.errors import Malformed
 from sztb.pki import certificates
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 
 from ..credentials import read_chain
 from ..interfaces import Store, Transaction
 from ..manufacturer import Manufacturer
-from ..numbers import NUMBER_BYTES, certificate_number
 from ..records import Action, DeviceRecord, Instant
 from .mint import ANCHOR, CERTIFICATE, KEY, IdevidCa, Minted, Order, imported, mint
 

@@ -19,6 +19,7 @@ from sztb.pki import certificates
 from sztb.pki.csr import RequestKey
 from sztb.pki.idevid import DeviceRef
 from sztb.pki.keys import FileKey
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 from sztb.pki.profiles import make_ldevid
 
 from ..interfaces import AlongWith, CertificationAuthority
@@ -35,7 +36,6 @@ from ..records import (
 from . import revocation
 from .authority import Authority
 from .interfaces import CaStore, CaTransaction, StoredCertificate
-from .numbers import NUMBER_BYTES, certificate_number
 from .profile import Content, LdevidProfile, choose_content, choose_validity
 from .renewal import check_renewal
 from .revocation import CrlRules

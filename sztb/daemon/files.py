@@ -1,9 +1,10 @@
 """Files that survive power loss: written whole or not at all."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from sztb.errors import Malformed
+from sztb.errors import Malformed, Misuse
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -26,6 +27,29 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_new(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> list[Path]:
+    """Write files, none of which may exist yet, into a folder that is made if need be.
+
+    Args:
+        folder: gets mode 0700 when it is made.
+        files: name -> content and mode, written in this order.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        Misuse: one of them is there already; nothing is written.
+        OSError: the folder cannot be written.
+    """
+    there = [name for name in files if (folder / name).exists()]
+    if there:
+        raise Misuse(f"{folder / there[0]}: exists already, and nothing is overwritten")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, (data, mode) in files.items():
+        write_atomic(folder / name, data, mode)
+    return [folder / name for name in files]
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sztb.daemon.files import read_limited, write_atomic
-from sztb.errors import Malformed
+from sztb.daemon.files import read_limited, write_atomic, write_new
+from sztb.errors import Malformed, Misuse
 
 
 def test_replaces_with_the_wanted_mode(tmp_path):
@@ -35,3 +35,13 @@ def test_read_limited(tmp_path):
     assert read_limited(path, 5) == b"12345"
     with pytest.raises(Malformed, match="larger than 4"):
         read_limited(path, 4)
+
+
+def test_new_files_never_replace_one_that_is_there(tmp_path):
+    folder = tmp_path / "new"
+    files = {"key": (b"secret", 0o600), "certificate": (b"public", 0o644)}
+    assert write_new(folder, files) == [folder / "key", folder / "certificate"]
+    assert (folder / "key").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Misuse, match="key: exists already"):
+        write_new(folder, {"other": (b"x", 0o600), **files})
+    assert not (folder / "other").exists()

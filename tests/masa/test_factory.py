@@ -11,13 +11,13 @@ from masa.factory.mint import ANCHOR, CERTIFICATE, KEY, IdevidCa, Order, importe
 from masa.factory.orders import COLUMNS, read_orders
 from masa.interfaces import VoucherKey
 from masa.manufacturer import Manufacturer
-from masa.numbers import NUMBER_BYTES, certificate_number
 from masa.records import Abilities, Action, Keys, Pins
 from pledge.identity import load_factory
 from sztb.errors import Malformed, Refusal, Refused
 from sztb.pki import certificates, idevid
 from sztb.pki.csr import make_csr
 from sztb.pki.keys import SignatureAlgorithm, spki_der
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 from sztb.pki.profiles import NO_EXPIRY
 from sztb.pki.trust_anchors import TrustAnchors
 from tests.fakes.masa import MemoryStore

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registrar.ca.numbers import NUMBER_BYTES, certificate_number
+from sztb.pki.numbers import NUMBER_BYTES, certificate_number
 
 
 @given(st.binary(min_size=9, max_size=20))
