@@ -11,7 +11,7 @@ from join_proxy.interfaces import usable
 from .processes import WorldError
 
 INSIDE = "SZTB_WORLD_NAMESPACE"
-_SET_UP = """
+SET_UP = """
 set -e
 PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
@@ -35,12 +35,20 @@ class Link:
     devices: str
 
 
+def namespace_command() -> list[str]:
+    """The beginning of a command whose rest runs in a fresh namespace with sztb0 and sztb1.
+
+    For root, or for any user where the kernel lets users make namespaces.
+    """
+    enter = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+    return [*enter, "sh", "-c", SET_UP, "sh"]
+
+
 def enter_namespace() -> None:
     """Run this very command again inside a namespace with a private link, if that is possible."""
     if os.environ.get(INSIDE) or shutil.which("unshare") is None:
         return
-    enter = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
-    shell = [*enter, "sh", "-c", _SET_UP, "sh"]
+    shell = namespace_command()
     if subprocess.run([*shell, "true"], capture_output=True, check=False).returncode == 0:
         os.environ[INSIDE] = "1"
         os.execvp(shell[0], [*shell, sys.executable, *sys.orig_argv[1:]])  # noqa: S606

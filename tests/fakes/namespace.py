@@ -3,27 +3,12 @@
 Run as root or, where the kernel lets them, as any user (a user namespace then gives root inside).
 """
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-SET_UP = """
-set -e
-ip link set lo up
-ip link add sztb0 type veth peer name sztb1
-for name in sztb0 sztb1; do
-    echo 0 > /proc/sys/net/ipv6/conf/$name/accept_dad
-    ip link set $name up
-done
-exec "$@"
-"""
-
-
-def unshare() -> list[str]:
-    """The command that enters a fresh network namespace."""
-    return ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+from world.links import namespace_command
 
 
 def why_not() -> str:
@@ -32,7 +17,7 @@ def why_not() -> str:
         if shutil.which(tool) is None and not Path("/usr/sbin", tool).exists():
             return f"needs the command {tool}"
     tried = subprocess.run(
-        [*unshare(), "sh", "-c", SET_UP, "sh", "true"], capture_output=True, text=True, check=False
+        [*namespace_command(), "true"], capture_output=True, text=True, check=False
     )
     return "" if tried.returncode == 0 else f"no namespace with a link: {tried.stderr.strip()}"
 
@@ -40,6 +25,6 @@ def why_not() -> str:
 def run(script: Path, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run a Python script inside; sztb0 and sztb1 are the two ends of its only link."""
     return subprocess.run(
-        [*unshare(), "sh", "-c", SET_UP, "sh", sys.executable, str(script), *arguments],
+        [*namespace_command(), sys.executable, str(script), *arguments],
         capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
